@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+
+package otp
+
+import "errors"
+
+// What callers branch on. Every error of this package denies a login; only
+// [Login.Verify] returning nil lets anyone in.
+var (
+	// ErrNoList: there is no list file.
+	ErrNoList = errors.New("no list")
+	// ErrNotList: what stands in the place of the list is something else,
+	// and must not be replaced.
+	ErrNotList = errors.New("not an OTPW list")
+	// ErrUnsafe: the list is not a regular file of the user's that nobody
+	// else may touch, or is too large.
+	ErrUnsafe = errors.New("unsafe list file")
+	// ErrExhausted: no entry is left that could be asked for.
+	ErrExhausted = errors.New("list exhausted")
+	// ErrTooFew: a multi challenge is due, but fewer than 10 entries are left.
+	ErrTooFew = errors.New("too few passwords left for a multi challenge")
+	// ErrBusy: another process held the list lock until the deadline.
+	ErrBusy = errors.New("locked by another process")
+	// ErrWrong: prefix or one-time password are wrong, or too short.
+	ErrWrong = errors.New("wrong password")
+	// ErrUsed: an entry of the challenge was used or revoked meanwhile.
+	ErrUsed = errors.New("password was used or revoked meanwhile")
+	// ErrReplaced: the list was replaced while the response was awaited.
+	ErrReplaced = errors.New("list was replaced meanwhile")
+)

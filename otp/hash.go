@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+
+package otp
+
+import (
+	"encoding/base64"
+
+	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // the OTPW1 format is defined with it
+)
+
+// b64Alphabet has 64 characters for 6 bits each; it leaves out l, 0 and 1,
+// which are easily taken for I and O.
+const b64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk%mnopqrstuvwxyz:=23456789+/"
+
+var b64 = base64.NewEncoding(b64Alphabet).WithPadding(base64.NoPadding)
+
+const (
+	hashLen  = 12 // characters of a hash on file
+	hashBits = 72 // of the 160 that RIPEMD-160 gives
+)
+
+// hash1 is the OTPW1 hash of a prefix password and a normalised one-time
+// password: the first 72 bits of RIPEMD-160 over both, 6 bits a character.
+func hash1(prefix, password []byte) (h [hashLen]byte) {
+	d := ripemd160.New()
+	d.Write(prefix)
+	d.Write(password)
+	var sum [ripemd160.Size]byte
+	d.Sum(sum[:0])
+	b64.Encode(h[:], sum[:hashBits/8])
+	clear(sum[:])
+	return h
+}
+
+// canonical maps a typed byte to the character that counts in a password, or
+// to 0 when it does not count (blanks, for one). Lookalikes fall together:
+// l, 1 and | are I, 0 is O, \ is /.
+func canonical(c byte) byte {
+	switch {
+	case c == 'l' || c == '1' || c == '|':
+		return 'I'
+	case c == '0':
+		return 'O'
+	case c == '\\':
+		return '/'
+	case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '2' <= c && c <= '9',
+		c == ':', c == '%', c == '=', c == '+', c == '/':
+		return c
+	}
+	return 0
+}
+
+// Normalize returns the characters of b that count in a one-time password or
+// a master key, lookalikes made one. It never returns more bytes than it was
+// given, and leaves b alone.
+func Normalize(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for _, c := range b {
+		if c = canonical(c); c != 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+const (
+	backspace = 8
+	del       = 127
+)
+
+// splitResponse takes a response apart: it reads backwards until it has n
+// characters that count, and returns them, normalised, with what is left at
+// the front: the prefix, byte for byte, a slice of response. Backspace and DEL
+// erase the byte before them, whatever it is, but not in the prefix, where they
+// count as typed. ok is false when there are fewer than n characters.
+func splitResponse(response []byte, n int) (prefix, password []byte, ok bool) {
+	if n > len(response) {
+		return nil, nil, false
+	}
+	password = make([]byte, n)
+	erase := 0
+	i := len(response)
+	for n > 0 {
+		if i == 0 {
+			clear(password)
+			return nil, nil, false
+		}
+		i--
+		switch c := response[i]; {
+		case c == backspace || c == del:
+			erase++
+		case erase > 0:
+			erase--
+		default:
+			if c = canonical(c); c != 0 {
+				n--
+				password[n] = c
+			}
+		}
+	}
+	return response[:i], password, true
+}

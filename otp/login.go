@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+
+package otp
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DefaultLockTimeout is how long a lock file counts with [Options.LegacyLock].
+const DefaultLockTimeout = 24 * time.Hour
+
+const (
+	multi    = 3  // passwords of a multi challenge
+	minMulti = 10 // unused entries that a multi challenge needs
+)
+
+// Options change how a login chooses and locks. The zero value is right for
+// most.
+type Options struct {
+	// NoLock asks for one number always and sets nothing aside: two logins
+	// at once are asked for the same number, and one of them wins.
+	NoLock bool
+	// Reask lets a number that was answered wrongly, but not one whose login
+	// was cut, be asked for alone again.
+	Reask bool
+	// LegacyLock gives the lock file the meaning that it has to the original
+	// module, for home directories shared with hosts that run it: any lock
+	// file younger than LockTimeout makes the challenge a multi challenge.
+	// The same holds on network file systems, unless TrustLocks is set.
+	LegacyLock bool
+	// LockTimeout is for LegacyLock; zero means DefaultLockTimeout.
+	LockTimeout time.Duration
+	// TrustLocks says that locks on network file systems work between hosts.
+	TrustLocks bool
+	// Logf, if set, is told what is worth a line in a log. It never gets a
+	// password, a hash or a response.
+	Logf func(format string, args ...any)
+}
+
+func (o *Options) logf(format string, args ...any) {
+	if o.Logf != nil {
+		o.Logf(format, args...)
+	}
+}
+
+// A Login is one attempt to log in: a challenge, and the right to answer it
+// once. It holds the list file open, and its locks; call Verify or Close.
+type Login struct {
+	o       Options
+	f       *file // nil when done
+	list    *List // as it was when the challenge was chosen
+	entries []int // challenged
+	alone   bool  // a single number, recorded in the lock file
+}
+
+// Begin opens the list at path and chooses what to ask for. A returned error
+// means that there is nothing to ask: the login must be denied.
+func Begin(path string, o Options) (*Login, error) {
+	if o.LockTimeout == 0 {
+		o.LockTimeout = DefaultLockTimeout
+	}
+	f, err := openLocked(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Login{o: o, f: f}
+	if err := l.choose(); err != nil {
+		f.close()
+		return nil, err
+	}
+	f.unlock(listLock)
+	return l, nil
+}
+
+// choose picks the entries to ask for. The list lock is held.
+func (l *Login) choose() (err error) {
+	if l.list, err = l.f.read(); err != nil {
+		return err
+	}
+	unused := l.list.unused()
+	if len(unused) == 0 {
+		return l.fail(ErrExhausted)
+	}
+	if l.o.NoLock {
+		l.entries = unused[:1]
+		return nil
+	}
+	lock, err := l.f.readLock(l.list.width)
+	if err != nil {
+		return err
+	}
+	if lock.forged {
+		l.o.logf("lock file %s is damaged or not ours", l.f.lockPath())
+	}
+	busy, err := l.f.held(entryLock, l.list.n) // somebody is asked for a number alone
+	if err != nil {
+		return err
+	}
+	legacy, err := l.legacy()
+	switch {
+	case err != nil:
+		return err
+	case legacy:
+		return l.chooseLegacy(unused, lock, busy)
+	case busy || lock.forged || len(l.live(lock.names, unused)) >= maxAside:
+		return l.chooseMulti(unused, lock)
+	}
+	return l.chooseAlone(unused, lock)
+}
+
+// fail wraps err with the list's name.
+func (l *Login) fail(err error) error { return fmt.Errorf("list %s: %w", l.f.name, err) }
+
+// legacy reports whether the lock file has the original's meaning.
+func (l *Login) legacy() (bool, error) {
+	if l.o.LegacyLock || l.o.TrustLocks {
+		return l.o.LegacyLock, nil
+	}
+	remote, err := l.f.remote()
+	if remote {
+		l.o.logf("list %s is on a network file system: legacy_lock rules (trust_locks if its locks work between hosts)", l.f.name)
+	}
+	return remote, err
+}
+
+// live returns those of the names that are numbers of unused entries. Others
+// are left over from a login that ended between its last two steps.
+func (l *Login) live(names []string, unused []int) []string {
+	var live []string
+	for _, i := range unused {
+		if n := l.list.Number(i); slices.Contains(names, n) && !slices.Contains(live, n) {
+			live = append(live, n)
+		}
+	}
+	return live
+}
+
+// chooseAlone asks for the next unused entry that is not set aside, and
+// records it in the lock file before anybody is asked.
+func (l *Login) chooseAlone(unused []int, lock lockFile) error {
+	free := slices.DeleteFunc(slices.Clone(unused), func(i int) bool {
+		return slices.Contains(lock.names, l.list.Number(i))
+	})
+	if len(free) == 0 {
+		return l.fail(ErrExhausted)
+	}
+	next := free[0]
+	for _, i := range free { // rather one that no multi challenge waits for
+		hinted, err := l.f.held(hintLock+i, 1)
+		if err != nil {
+			return err
+		}
+		if !hinted {
+			next = i
+			break
+		}
+	}
+	if err := l.lockEntry(next); err != nil {
+		return err
+	}
+	return l.f.writeLock(append(l.live(lock.names, unused), l.list.Number(next)))
+}
+
+// lockEntry takes the entry lock of entry i and makes it the challenge. With
+// the list lock held and no entry lock seen, it can't be taken.
+func (l *Login) lockEntry(i int) error {
+	ok, err := l.f.tryLock(entryLock + i)
+	if err == nil && !ok {
+		err = l.fail(ErrBusy)
+	}
+	l.entries, l.alone = []int{i}, true
+	return err
+}
+
+// chooseLegacy obeys the lock file as the original module does. The number in
+// a stale lock file was asked for alone and not accepted: it is spent.
+func (l *Login) chooseLegacy(unused []int, lock lockFile, busy bool) error {
+	if lock.forged {
+		if err := l.f.removeLock(); err != nil {
+			return err
+		}
+	}
+	if busy || lock.forged || lock.present && time.Since(lock.mtime) < l.o.LockTimeout {
+		return l.chooseMulti(unused, lock)
+	}
+	if lock.present {
+		if _, err := l.spend(l.list, nil, lock.names); err != nil {
+			return err
+		}
+		if err := l.f.removeLock(); err != nil {
+			return err
+		}
+		if unused = l.list.unused(); len(unused) == 0 {
+			return l.fail(ErrExhausted)
+		}
+	}
+	if err := l.lockEntry(unused[0]); err != nil {
+		return err
+	}
+	made, err := l.f.createLock(l.list.Number(unused[0]))
+	if err == nil && !made { // a host with the original was faster
+		l.f.unlock(entryLock + unused[0])
+		l.alone = false
+		return l.chooseMulti(unused, lock)
+	}
+	return err
+}
+
+// chooseMulti asks for three random entries that no lock names.
+func (l *Login) chooseMulti(unused []int, lock lockFile) error {
+	if len(unused) < minMulti {
+		return l.fail(ErrTooFew)
+	}
+	pool := slices.Clone(unused)
+	shuffle(pool)
+	var second []int // part of another multi challenge right now
+	l.entries = nil
+	for _, i := range pool {
+		if slices.Contains(lock.names, l.list.Number(i)) {
+			continue
+		}
+		if asked, err := l.f.held(entryLock+i, 1); err != nil {
+			return err
+		} else if asked {
+			continue
+		}
+		if ok, err := l.f.tryLock(hintLock + i); err != nil {
+			return err
+		} else if !ok {
+			second = append(second, i)
+		} else if l.entries = append(l.entries, i); len(l.entries) == multi {
+			return nil
+		}
+	}
+	if l.entries = append(l.entries, second...); len(l.entries) < multi {
+		return l.fail(ErrTooFew)
+	}
+	l.entries = l.entries[:multi]
+	return nil
+}
+
+// Challenge returns what is asked for: `044`, or `022/000/004`.
+func (l *Login) Challenge() string {
+	var numbers []string
+	for _, i := range l.entries {
+		numbers = append(numbers, l.list.Number(i))
+	}
+	return strings.Join(numbers, "/")
+}
+
+// Prompt returns the challenge as a user is asked for it: `Password 044: `.
+func (l *Login) Prompt() string { return "Password " + l.Challenge() + ": " }
+
+// Verify checks the response to the challenge, the prefix password followed by
+// the one-time passwords in the order of the challenge, and ends the login.
+// nil means that it is right and that its entries are overwritten on the disk;
+// nothing else lets anyone in. Numbers set aside go with them.
+//
+// Verify does not keep response; wiping it is up to the caller.
+func (l *Login) Verify(response []byte) (Remaining, error) {
+	if l.f == nil {
+		return Remaining{}, errors.New("verify: the login is over")
+	}
+	defer l.Close()
+	hashes := l.hashes(response) // before the list lock: a hash may take its time
+	if err := l.f.lockList(); err != nil {
+		return Remaining{}, err
+	}
+	if same, err := l.f.same(); err != nil {
+		return Remaining{}, l.fail(err)
+	} else if !same {
+		return Remaining{}, l.fail(ErrReplaced)
+	}
+	now, err := l.f.read()
+	if err != nil {
+		return Remaining{}, err
+	}
+	right, err := l.compare(now, hashes)
+	if err != nil {
+		return Remaining{}, err
+	}
+	if !right {
+		return Remaining{}, l.wrong(now)
+	}
+	if err := l.accept(now); err != nil {
+		return Remaining{}, err
+	}
+	return now.Remaining(), nil
+}
+
+// hashes returns what the challenged entries would hold if the response were
+// right. A response that is too short is hashed like any other.
+func (l *Login) hashes(response []byte) []byte {
+	k := l.list.pwLen
+	prefix, passwords, ok := splitResponse(response, len(l.entries)*k)
+	if !ok {
+		prefix, passwords = nil, make([]byte, len(l.entries)*k) // zero bytes are in no password
+	}
+	var hashes []byte
+	for p := range slices.Chunk(passwords, k) {
+		h := hash1(prefix, p)
+		hashes = append(hashes, h[:]...)
+	}
+	clear(passwords)
+	return hashes
+}
+
+// compare reports whether hashes are those of the challenged entries, which
+// must stand in now as they did when they were challenged.
+func (l *Login) compare(now *List, hashes []byte) (bool, error) {
+	if now.start != l.list.start || now.rec != l.list.rec || now.n != l.list.n || now.pwLen != l.list.pwLen {
+		return false, l.fail(ErrReplaced)
+	}
+	var want []byte
+	for _, i := range l.entries {
+		if !bytes.Equal(now.entry(i), l.list.entry(i)) {
+			return false, l.fail(ErrUsed)
+		}
+		want = append(want, now.hash(i)...)
+	}
+	return subtle.ConstantTimeCompare(want, hashes) == 1, nil
+}
+
+// wrong ends a login whose response was wrong. What was asked for alone stays
+// in the lock file, and so is set aside, unless Reask says otherwise.
+func (l *Login) wrong(now *List) error {
+	if !l.alone || !l.o.Reask {
+		return l.fail(ErrWrong)
+	}
+	lock, err := l.f.readLock(now.width)
+	number := now.Number(l.entries[0])
+	if err == nil && slices.Contains(lock.names, number) {
+		err = l.f.writeLock(slices.DeleteFunc(lock.names, func(n string) bool { return n == number }))
+	}
+	if err != nil {
+		l.o.logf("%v", err)
+	}
+	return l.fail(ErrWrong)
+}
+
+// accept overwrites the challenged entries, and those set aside, on disk. Only
+// the last step, the lock file, may fail: what it names by then is used up.
+func (l *Login) accept(now *List) error {
+	if l.o.NoLock {
+		_, err := l.spend(now, l.entries, nil)
+		return err
+	}
+	lock, err := l.f.readLock(now.width)
+	if err != nil {
+		return err
+	}
+	asked, err := l.spend(now, l.entries, lock.names)
+	if err != nil {
+		return err
+	}
+	if lock.present {
+		if err := l.f.writeLock(asked); err != nil {
+			l.o.logf("%v", err)
+		}
+	}
+	return nil
+}
+
+// spend overwrites entries, and the unused ones that names names, on disk. It
+// leaves out, and returns, the names that another login is being asked for now.
+func (l *Login) spend(now *List, entries []int, names []string) (asked []string, err error) {
+	entries = slices.Clone(entries)
+	for i := range now.n {
+		n := now.Number(i)
+		if n == "" || !slices.Contains(names, n) || slices.Contains(entries, i) {
+			continue
+		}
+		held, err := l.f.held(entryLock+i, 1)
+		if err != nil {
+			return nil, err
+		}
+		if held {
+			asked = append(asked, n)
+		} else {
+			entries = append(entries, i)
+		}
+	}
+	for _, i := range entries {
+		if err := l.f.overwrite(now, i); err != nil {
+			return nil, err
+		}
+	}
+	return asked, l.f.sync()
+}
+
+// Close ends a login that was not verified: the entry asked for alone stays
+// set aside. After Verify it does nothing.
+func (l *Login) Close() {
+	if l.f != nil {
+		l.f.close()
+		l.f = nil
+	}
+}

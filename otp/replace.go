@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+
+package otp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Existing reports whether there is a list at path. It returns an error when
+// what is there must not be replaced: not a regular file, another user's, or a
+// file that is not an OTPW list ([ErrNotList]). An empty file, and a list that
+// is damaged behind its first line, may be replaced.
+func Existing(path string) (bool, error) {
+	real, err := resolve(path)
+	if err != nil {
+		return false, fmt.Errorf("list %s: %w", path, bare(err))
+	}
+	fd, err := openNoIntr(real, unix.O_RDONLY, 0)
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("open list %s: %w", path, err)
+	}
+	f := os.NewFile(uintptr(fd), real)
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, fmt.Errorf("list %s: %w", path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false, fmt.Errorf("%s: %w: not a regular file", path, ErrNotList)
+	}
+	if st.Uid != uint32(os.Geteuid()) {
+		return false, fmt.Errorf("%s: %w: owned by uid %d, not by you (uid %d)", path, ErrNotList, st.Uid, os.Geteuid())
+	}
+	head := make([]byte, len(magicAny))
+	n, err := f.Read(head)
+	if n > 0 && !bytes.Equal(head[:n], []byte(magicAny)) {
+		return false, fmt.Errorf("%s: %w: it does not begin with %s", path, ErrNotList, magicAny)
+	}
+	if n == 0 && st.Size > 0 {
+		return false, fmt.Errorf("read list %s: %w", path, bare(err))
+	}
+	return true, nil
+}
+
+// magicAny begins every list, of whatever version.
+const magicAny = "OTPW"
+
+// bare returns the cause of err without the operation and path of an os error.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// CheckFolder reports whether a list could be written at path: its folder is
+// there and writable, by the effective ids.
+func CheckFolder(path string) error {
+	real, err := resolve(path)
+	if err == nil {
+		err = unix.Faccessat(unix.AT_FDCWD, filepath.Dir(real), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	}
+	if err != nil {
+		return fmt.Errorf("folder of %s: %w", path, bare(err))
+	}
+	return nil
+}
+
+// A Replacement is a new list on its way: it stands beside the old one, as
+// <list>.tmp, until Commit puts it in its place. A process that dies before
+// that leaves the old list as it was, and a file that the next Replace removes.
+type Replacement struct {
+	name string // as given
+	tmp  string
+	f    *file // the new list; nil when done
+}
+
+// Replace starts to write a new list for path. [ErrBusy] means that somebody
+// else is doing that right now.
+func Replace(path string) (*Replacement, error) {
+	real, err := resolve(path)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", path, bare(err))
+	}
+	tmp := real + ".tmp"
+	for range 10 { // a file that another run takes for a leftover is made anew
+		fd, err := openNoIntr(tmp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
+		if err == unix.EEXIST {
+			if err := removeLeftover(tmp); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("create %s: %w", tmp, err)
+		}
+		r := &Replacement{path, tmp, &file{tmp, tmp, fd}}
+		ok, err := r.f.tryLock(listLock)
+		if err == nil && ok {
+			if ok, err = r.f.same(); ok {
+				err = unix.Fchmod(fd, 0o600) // whatever the umask left of it
+			}
+		}
+		switch {
+		case err != nil:
+			return nil, errors.Join(fmt.Errorf("create %s: %w", tmp, err), r.Abort())
+		case ok:
+			return r, nil
+		}
+		r.f.close()
+	}
+	return nil, fmt.Errorf("create %s: %w", tmp, ErrBusy)
+}
+
+// removeLeftover removes the file of a run that died. One whose list lock is
+// held is somebody's who is alive.
+func removeLeftover(tmp string) error {
+	fd, err := openNoIntr(tmp, unix.O_RDWR, 0)
+	switch err {
+	case nil:
+	case unix.ENOENT:
+		return nil
+	case unix.ELOOP: // a link: never ours
+		return unix.Unlink(tmp)
+	default:
+		return fmt.Errorf("left-over %s: %w", tmp, err)
+	}
+	f := &file{tmp, tmp, fd}
+	defer f.close()
+	if ok, err := f.tryLock(listLock); err != nil {
+		return err
+	} else if !ok {
+		return fmt.Errorf("%s is being written: %w", tmp, ErrBusy)
+	}
+	if same, err := f.same(); !same {
+		return err
+	}
+	if err := unix.Unlink(tmp); err != nil {
+		return fmt.Errorf("remove left-over %s: %w", tmp, err)
+	}
+	return nil
+}
+
+// Write writes the list and brings it to the disk. The old list is still in
+// place.
+func (r *Replacement) Write(l *List) error {
+	for data := l.Bytes(); len(data) > 0; {
+		n, err := unix.Write(r.f.fd, data)
+		if err != nil && err != unix.EINTR {
+			return fmt.Errorf("write %s: %w", r.tmp, err)
+		}
+		data = data[max(n, 0):]
+	}
+	if err := unix.Fsync(r.f.fd); err != nil {
+		return fmt.Errorf("write %s: %w", r.tmp, err)
+	}
+	return nil
+}
+
+// Commit puts the new list in the place of the old one, and removes the lock
+// file: what was set aside is gone with the old list. It holds the list locks of
+// both, so that no login is in the middle of choosing or verifying. After an
+// error from before the exchange the old list is as it was.
+func (r *Replacement) Commit() error {
+	old, err := openLocked(r.name)
+	switch {
+	case err == nil:
+		defer old.close()
+	case errors.Is(err, ErrNoList), errors.Is(err, ErrUnsafe), errors.Is(err, fs.ErrPermission):
+		// no list, or none that any login would take: nobody to lock out
+	default:
+		return errors.Join(err, r.Abort())
+	}
+	path := r.tmp[:len(r.tmp)-len(".tmp")]
+	if err := unix.Rename(r.tmp, path); err != nil {
+		return errors.Join(fmt.Errorf("replace %s: %w", path, err), r.Abort())
+	}
+	r.f.path = path
+	err = r.f.removeLock()
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	r.f.close()
+	r.f = nil
+	if err != nil {
+		return fmt.Errorf("the new list is in place, but: %w", err)
+	}
+	return nil
+}
+
+func syncFolder(dir string) error {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("sync folder %s: %w", dir, err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Fsync(fd); err != nil {
+		return fmt.Errorf("sync folder %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Abort removes the new list. After Commit or Abort it does nothing.
+func (r *Replacement) Abort() error {
+	if r.f == nil {
+		return nil
+	}
+	err := unix.Unlink(r.tmp)
+	r.f.close()
+	r.f = nil
+	if err != nil && err != unix.ENOENT {
+		return fmt.Errorf("remove %s: %w", r.tmp, err)
+	}
+	return nil
+}
+
+// Unlock removes the lock file of the list at path, and returns what it named:
+// one to three numbers with commas between them, "damaged" if it was nothing of
+// that kind, "" if there was none. Numbers that were set aside may then be asked
+// for again, by whoever cut or spoiled their login.
+func Unlock(path string) (names string, err error) {
+	f, err := openLocked(path)
+	if errors.Is(err, ErrBusy) {
+		return "", err
+	}
+	if err == nil {
+		defer f.close()
+	} else { // no list that a login would take: nobody to lock out
+		real, err := resolve(path)
+		if err != nil {
+			return "", fmt.Errorf("list %s: %w", path, bare(err))
+		}
+		f = &file{name: path, path: real}
+	}
+	target, err := os.Readlink(f.lockPath())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil || !isLockTarget(target):
+		target = "damaged"
+	}
+	return target, f.removeLock()
+}
+
+// isLockTarget reports whether target could name numbers of some list.
+func isLockTarget(target string) bool {
+	first, _, _ := strings.Cut(target, ",")
+	_, ok := parseLock(target, len(first))
+	return ok && first != ""
+}
