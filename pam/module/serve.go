@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+
+// Package module is what pam_otpw.so does at a login, behind its entry in C: it
+// reads a request, asks for a one-time password, verifies the response, and
+// answers with a PAM result and a line for the log. It runs in a worker, a
+// process of its own with the ids of the user who logs in, and speaks to the
+// entry over one connection (docs/architecture.md has the protocol).
+package module
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/otpw-go/otpw/otp"
+)
+
+// Version is that of the whole module, set at build time. Entry, worker and
+// core must agree on it.
+var Version = "unknown"
+
+// PAM results that a worker may return, with the values of Linux-PAM.
+const (
+	pamSuccess         = 0
+	pamSystemErr       = 4
+	pamAuthErr         = 7
+	pamAuthinfoUnavail = 9
+)
+
+// Priorities of log lines.
+const (
+	logErr    = 'e'
+	logNotice = 'n'
+	logInfo   = 'i'
+	logDebug  = 'd'
+)
+
+// maxRequest bounds a request in bytes.
+const maxRequest = 65535
+
+// Serve handles one login over rw. What cannot be told to the other side any
+// more is dropped: the login is over then.
+func Serve(rw io.ReadWriter) {
+	s := session{wire: wire{rw}}
+	s.send(frameResult, string(rune(s.login())), 1)
+}
+
+// session is one login.
+type session struct {
+	wire
+	debug bool
+}
+
+func (s *session) log(priority byte, format string, args ...any) {
+	s.send(frameLog, string(priority)+fmt.Sprintf(format, args...), maxLog)
+}
+
+func (s *session) debugf(format string, args ...any) {
+	if s.debug {
+		s.log(logDebug, "debug: "+format, args...)
+	}
+}
+
+// login runs the attempt, writes its line to the log, and returns its result.
+func (s *session) login() byte {
+	payload, err := s.receive(frameRequest, maxRequest)
+	if err != nil {
+		s.log(logErr, "result=error reason=%q", "read request: "+err.Error())
+		return pamSystemErr
+	}
+	req, err := parseRequest(payload)
+	if err == nil && req.version != Version {
+		err = fmt.Errorf("pam_otpw.so is version %q, core.so is %q: install them from one build", req.version, Version)
+	}
+	if err != nil {
+		s.log(logErr, "result=error reason=%q", err.Error())
+		return pamSystemErr
+	}
+	args, complaints := parseArgs(req.args)
+	s.debug = args.debug
+	for _, c := range complaints {
+		s.log(logErr, "%s", c)
+	}
+	args.Logf = func(format string, v ...any) { s.log(logNotice, format, v...) }
+	return s.attempt(req, args)
+}
+
+// attempt challenges and verifies.
+func (s *session) attempt(req request, args arguments) byte {
+	if !filepath.IsAbs(req.home) {
+		return s.end("", fmt.Errorf("home directory %q is not an absolute path", req.home))
+	}
+	list := filepath.Join(req.home, ".otpw")
+	s.debugf("list %s, arguments %q", list, req.args)
+	login, err := otp.Begin(list, args.Options)
+	if err != nil {
+		return s.end("", err)
+	}
+	defer login.Close()
+	s.debugf("asking for %s", login.Challenge())
+	response, err := s.ask(login.Prompt())
+	if err != nil {
+		return s.end(login.Challenge(), fmt.Errorf("%w: %w", errAbandoned, err))
+	}
+	remaining, err := login.Verify(response)
+	clear(response)
+	if err != nil {
+		return s.end(login.Challenge(), err)
+	}
+	s.log(logInfo, "result=accepted challenge=%s remaining=%d/%d", login.Challenge(), remaining.Unused, remaining.Total)
+	s.send(frameNotice, notice(remaining), maxText)
+	return pamSuccess
+}
+
+var errAbandoned = errors.New("no response")
+
+// notice is what the user reads when the session opens.
+func notice(r otp.Remaining) string {
+	text := fmt.Sprintf("Remaining one-time passwords: %d of %d", r.Unused, r.Total)
+	if r.Low() {
+		text += " (time to print new ones with otpw-gen)"
+	}
+	return text
+}
+
+// end logs why the login is denied, and returns the PAM result. challenge is
+// empty when nothing was asked.
+func (s *session) end(challenge string, err error) byte {
+	word, result, priority := outcome(err)
+	if challenge != "" {
+		word += " challenge=" + challenge
+	}
+	s.log(priority, "result=%s reason=%q", word, err.Error())
+	return result
+}
+
+// outcome is the one table from errors to results; its default denies.
+func outcome(err error) (word string, result, priority byte) {
+	switch {
+	case errors.Is(err, otp.ErrWrong), errors.Is(err, otp.ErrUsed), errors.Is(err, otp.ErrReplaced):
+		return "refused", pamAuthErr, logNotice
+	case errors.Is(err, errAbandoned):
+		return "abandoned", pamAuthinfoUnavail, logNotice
+	case errors.Is(err, otp.ErrNoList), errors.Is(err, otp.ErrExhausted), errors.Is(err, otp.ErrTooFew):
+		return "unavailable", pamAuthinfoUnavail, logNotice
+	default:
+		return "error", pamAuthinfoUnavail, logErr
+	}
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+package module
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Frame types and bounds in bytes; the same as in pam/protocol.h, and explained
+// in docs/architecture.md.
+const (
+	frameRequest  = 'Q'
+	frameResponse = 'R'
+	framePrompt   = 'P'
+	frameLog      = 'L'
+	frameNotice   = 'N'
+	frameResult   = 'F'
+
+	maxResponse = 8191
+	maxText     = 511
+	maxLog      = 1024
+)
+
+// wire is the worker's end of the connection to the entry.
+type wire struct{ rw io.ReadWriter }
+
+// send writes one frame in one write. Text over its bound is cut.
+func (w wire) send(frame byte, payload string, bound int) error {
+	payload = payload[:min(len(payload), bound)]
+	b := binary.BigEndian.AppendUint16([]byte{frame}, uint16(len(payload)))
+	_, err := w.rw.Write(append(b, payload...))
+	return err
+}
+
+// receive reads one frame of the given type; io.EOF is the end of the
+// conversation. The payload may hold a secret: the caller wipes it.
+func (w wire) receive(frame byte, bound int) ([]byte, error) {
+	var head [3]byte
+	if _, err := io.ReadFull(w.rw, head[:]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(head[1:]))
+	if head[0] != frame || n > bound {
+		return nil, fmt.Errorf("frame %q of %d bytes, want %q of at most %d", head[0], n, frame, bound)
+	}
+	payload := make([]byte, n)
+	if _, err := io.ReadFull(w.rw, payload); err != nil {
+		clear(payload)
+		return nil, io.ErrUnexpectedEOF
+	}
+	return payload, nil
+}
+
+// ask shows a prompt and returns the line that was typed.
+func (w wire) ask(prompt string) ([]byte, error) {
+	if err := w.send(framePrompt, prompt, maxText); err != nil {
+		return nil, err
+	}
+	return w.receive(frameResponse, maxResponse)
+}
+
+// request is what the entry wants.
+type request struct {
+	version string // of the entry
+	home    string // of user, from the account database
+	args    []string
+}
+
+var errRequest = errors.New("request is not made of `key=value` strings ended by NUL")
+
+// parseRequest reads the payload of a request; it leaves out keys it has no use for.
+func parseRequest(payload []byte) (r request, err error) {
+	rest, ok := bytes.CutSuffix(payload, []byte{0})
+	if !ok {
+		return r, errRequest
+	}
+	for s := range strings.SplitSeq(string(rest), "\x00") {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return r, errRequest
+		}
+		switch key {
+		case "version":
+			r.version = value
+		case "home":
+			r.home = value
+		case "arg":
+			r.args = append(r.args, value)
+		}
+	}
+	return r, nil
+}
