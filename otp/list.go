@@ -104,6 +104,9 @@ func (l *List) parseNumbers(line []byte) error {
 	if len(f) < 4 {
 		return errors.New("want four numbers")
 	}
+	if rest := bytes.TrimLeft(f[3], "0123456789"); len(rest) < len(f[3]) {
+		f[3] = f[3][:len(f[3])-len(rest)] // what is ignored may touch the last one
+	}
 	var hash int
 	for i, v := range []struct {
 		what     string

@@ -1,0 +1,696 @@
+// SPDX-License-Identifier: MIT
+
+package otp
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const prefix = "geHeim"
+
+func password(number string) string { return "pass" + number + "word" }
+
+// makeList puts a list of n entries, numbered in the order of their use, into a
+// folder of its own.
+func makeList(t testing.TB, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), ".otpw")
+	replaceList(t, path, n, 0)
+	return path
+}
+
+// replaceList puts a new list of n entries, numbered from first, in the place of
+// the one at path.
+func replaceList(t testing.TB, path string, n, first int) {
+	t.Helper()
+	var pws []Numbered
+	for i := range n {
+		number := fmt.Sprintf("%04d", first+i)
+		pws = append(pws, Numbered{number, []byte(password(number))})
+	}
+	l, err := NewList([]byte(prefix), pws, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Replace(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Write(l); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func begin(t testing.TB, path string, o Options) *Login {
+	t.Helper()
+	o.Logf = t.Logf
+	l, err := Begin(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+// right is the response to a challenge.
+func right(challenge string) []byte {
+	r := prefix
+	for _, n := range strings.Split(challenge, "/") {
+		r += password(n)
+	}
+	return []byte(r)
+}
+
+// asks checks what a login asks for: a number, or "multi".
+func asks(t testing.TB, l *Login, want string) {
+	t.Helper()
+	got := l.Challenge()
+	if n := strings.Count(got, "/"); n == 2 && want == "multi" || got == want {
+		return
+	}
+	t.Fatalf("asked for %s, want %s", got, want)
+}
+
+// accepts answers a login rightly.
+func accepts(t testing.TB, l *Login) Remaining {
+	t.Helper()
+	r, err := l.Verify(right(l.Challenge()))
+	if err != nil {
+		t.Fatalf("challenge %s: %v", l.Challenge(), err)
+	}
+	return r
+}
+
+// refuses answers a login and wants it denied.
+func refuses(t testing.TB, l *Login, response []byte, want error) {
+	t.Helper()
+	if _, err := l.Verify(response); !errors.Is(err, want) {
+		t.Fatalf("challenge %s: error %v, want %v", l.Challenge(), err, want)
+	}
+}
+
+func readList(t testing.TB, path string) *List {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// used checks which entries of a list made by makeList are used.
+func used(t testing.TB, path string, want ...int) {
+	t.Helper()
+	l := readList(t, path)
+	var got []int
+	for i := range l.Len() {
+		if !l.Unused(i) {
+			got = append(got, i)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("entries %v are used, want %v", got, want)
+	}
+}
+
+// locked checks what the lock file names; "" means that there is none.
+func locked(t testing.TB, path, want string) {
+	t.Helper()
+	got, err := os.Readlink(path + ".lock")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Fatalf("lock file names %q, want %q", got, want)
+	}
+	if _, err := os.Lstat(path + ".lock.tmp"); err == nil {
+		t.Fatal("left-over .lock.tmp")
+	}
+}
+
+func TestOneLogin(t *testing.T) {
+	path := makeList(t, 30)
+	l := begin(t, path, Options{})
+	asks(t, l, "0000")
+	if l.Prompt() != "Password 0000: " {
+		t.Errorf("prompt %q", l.Prompt())
+	}
+	locked(t, path, "0000")
+	if r := accepts(t, l); r != (Remaining{29, 30}) {
+		t.Errorf("remaining %v", r)
+	}
+	locked(t, path, "")
+	used(t, path, 0)
+	if _, err := l.Verify(right("0000")); err == nil {
+		t.Error("a login can be verified twice")
+	}
+	asks(t, begin(t, path, Options{}), "0001")
+}
+
+func TestWrongResponses(t *testing.T) {
+	for name, response := range map[string]string{
+		"empty":            "",
+		"no prefix":        password("0000"),
+		"wrong prefix":     "geheim" + password("0000"),
+		"longer prefix":    prefix + " " + password("0000"),
+		"no password":      prefix,
+		"too short":        prefix + "pass0000wor",
+		"another password": prefix + password("0001"),
+		"wrong password":   prefix + "pass0000worD",
+		"the hash":         "",
+		"very long":        prefix + strings.Repeat("x", 100000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := makeList(t, 30)
+			if name == "the hash" {
+				response = string(readList(t, path).hash(0))
+			}
+			l := begin(t, path, Options{})
+			refuses(t, l, []byte(response), ErrWrong)
+			used(t, path)
+			locked(t, path, "0000")
+			if _, err := l.Verify(right("0000")); err == nil {
+				t.Error("second try at the same prompt")
+			}
+		})
+	}
+}
+
+// A number that was asked for alone and not accepted is not asked for again,
+// and goes at the next success.
+func TestSetAside(t *testing.T) {
+	path := makeList(t, 30)
+	begin(t, path, Options{}).Close() // cut
+	l := begin(t, path, Options{})
+	asks(t, l, "0001")
+	locked(t, path, "0000,0001")
+	refuses(t, l, []byte("wrong"), ErrWrong)
+	l = begin(t, path, Options{})
+	asks(t, l, "0002")
+	locked(t, path, "0000,0001,0002")
+	accepts(t, l)
+	used(t, path, 0, 1, 2)
+	locked(t, path, "")
+	asks(t, begin(t, path, Options{}), "0003")
+}
+
+func TestThreeSetAside(t *testing.T) {
+	path := makeList(t, 30)
+	for range 3 {
+		begin(t, path, Options{}).Close()
+	}
+	for range 20 { // until a success, and never one of those
+		l := begin(t, path, Options{})
+		asks(t, l, "multi")
+		for _, n := range []string{"0000", "0001", "0002"} {
+			if strings.Contains(l.Challenge(), n) {
+				t.Fatalf("asked for %s, which is set aside: %s", n, l.Challenge())
+			}
+		}
+		refuses(t, l, []byte("wrong"), ErrWrong)
+		locked(t, path, "0000,0001,0002")
+	}
+	l := begin(t, path, Options{})
+	if r := accepts(t, l); r != (Remaining{24, 30}) {
+		t.Errorf("remaining %v", r)
+	}
+	locked(t, path, "")
+	want := append([]int{0, 1, 2}, l.entries...)
+	slices.Sort(want)
+	used(t, path, want...)
+}
+
+func TestReask(t *testing.T) {
+	path := makeList(t, 30)
+	o := Options{Reask: true}
+	begin(t, path, o).Close() // cut: set aside all the same
+	l := begin(t, path, o)
+	asks(t, l, "0001")
+	refuses(t, l, []byte("wrong"), ErrWrong)
+	locked(t, path, "0000")
+	l = begin(t, path, o)
+	asks(t, l, "0001")
+	accepts(t, l)
+	used(t, path, 0, 1)
+}
+
+// While somebody is asked for a number alone, everybody else gets three others.
+func TestTwoAtOnce(t *testing.T) {
+	path := makeList(t, 30)
+	a := begin(t, path, Options{})
+	for range 50 {
+		b := begin(t, path, Options{})
+		asks(t, b, "multi")
+		if strings.Contains(b.Challenge(), "0000") {
+			t.Fatal("the number that is being asked for alone is in ", b.Challenge())
+		}
+		b.Close()
+	}
+	b := begin(t, path, Options{})
+	accepts(t, b)
+	locked(t, path, "0000") // still being asked for: not invalidated
+	accepts(t, a)
+	locked(t, path, "")
+	want := append([]int{0}, b.entries...)
+	slices.Sort(want)
+	used(t, path, want...)
+}
+
+// A success leaves what another login is being asked for, and takes what was
+// set aside.
+func TestSuccessBesidePrompt(t *testing.T) {
+	path := makeList(t, 30)
+	begin(t, path, Options{}).Close()
+	a := begin(t, path, Options{})
+	asks(t, a, "0001")
+	b := begin(t, path, Options{})
+	asks(t, b, "multi")
+	accepts(t, b)
+	locked(t, path, "0001")
+	if l := readList(t, path); l.Unused(0) || !l.Unused(1) {
+		t.Fatal("want entry 0 used, entry 1 unused")
+	}
+	accepts(t, a)
+	locked(t, path, "")
+}
+
+// Logins with multi challenges at the same time rarely share an entry, and
+// cannot lock the list up.
+func TestHints(t *testing.T) {
+	path := makeList(t, 10)
+	begin(t, path, Options{}) // holds 0000
+	seen := map[int]int{}
+	var all []*Login
+	for range 6 {
+		l := begin(t, path, Options{})
+		asks(t, l, "multi")
+		all = append(all, l)
+	}
+	for _, l := range all[:3] { // nine others: three times three
+		for _, i := range l.entries {
+			seen[i]++
+		}
+	}
+	if len(seen) != 9 {
+		t.Errorf("three multi challenges ask for %d entries, want 9", len(seen))
+	}
+	accepts(t, all[0])
+	for _, l := range all[3:] {
+		shared := slices.ContainsFunc(l.entries, func(i int) bool { return slices.Contains(all[0].entries, i) })
+		if _, err := l.Verify(right(l.Challenge())); shared != errors.Is(err, ErrUsed) {
+			t.Errorf("shares an entry: %v, error %v", shared, err)
+		}
+		break // the next ones may share with this one
+	}
+}
+
+// What a multi challenge waits for is not asked for alone meanwhile.
+func TestAlonePrefersFree(t *testing.T) {
+	path := makeList(t, 12)
+	a := begin(t, path, Options{})
+	var open []*Login
+	for !slices.ContainsFunc(open, func(l *Login) bool { return slices.Contains(l.entries, 1) }) {
+		open = append(open, begin(t, path, Options{}))
+	}
+	accepts(t, a)
+	l := begin(t, path, Options{})
+	if l.Challenge() == "0001" {
+		t.Error("asked for 0001 alone while a multi challenge waits for it")
+	}
+}
+
+func TestTooFewForMulti(t *testing.T) {
+	path := makeList(t, 9)
+	a := begin(t, path, Options{})
+	if _, err := Begin(path, Options{}); !errors.Is(err, ErrTooFew) {
+		t.Fatalf("error %v, want %v", err, ErrTooFew)
+	}
+	accepts(t, a)
+	asks(t, begin(t, path, Options{}), "0001")
+}
+
+func TestExhausted(t *testing.T) {
+	path := makeList(t, 2)
+	accepts(t, begin(t, path, Options{}))
+	begin(t, path, Options{}).Close()
+	if _, err := Begin(path, Options{}); !errors.Is(err, ErrExhausted) {
+		t.Errorf("only one that is set aside is left: error %v, want %v", err, ErrExhausted)
+	}
+	if _, err := Unlock(path); err != nil {
+		t.Fatal(err)
+	}
+	accepts(t, begin(t, path, Options{}))
+	if _, err := Begin(path, Options{}); !errors.Is(err, ErrExhausted) {
+		t.Errorf("error %v, want %v", err, ErrExhausted)
+	}
+	locked(t, path, "")
+}
+
+func TestNoLock(t *testing.T) {
+	path := makeList(t, 30)
+	o := Options{NoLock: true}
+	a, b := begin(t, path, o), begin(t, path, o)
+	asks(t, a, "0000")
+	asks(t, b, "0000")
+	locked(t, path, "")
+	refuses(t, begin(t, path, o), []byte("wrong"), ErrWrong)
+	accepts(t, a)
+	refuses(t, b, right("0000"), ErrUsed)
+	used(t, path, 0)
+	asks(t, begin(t, path, o), "0001")
+}
+
+func TestForgedLockFile(t *testing.T) {
+	for name, forge := range map[string]func(string) error{
+		"file":      func(p string) error { return os.WriteFile(p, []byte("0000"), 0o600) },
+		"words":     func(p string) error { return os.Symlink("hello", p) },
+		"too short": func(p string) error { return os.Symlink("000", p) },
+		"too long":  func(p string) error { return os.Symlink("00000", p) },
+		"too many":  func(p string) error { return os.Symlink("0000,0001,0002,0003", p) },
+		"twice":     func(p string) error { return os.Symlink("0000,0000", p) },
+		"comma":     func(p string) error { return os.Symlink("0000,", p) },
+		"huge":      func(p string) error { return os.Symlink(strings.Repeat("0", 4000), p) },
+		"itself":    func(p string) error { return os.Symlink(p, p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := makeList(t, 30)
+			if err := forge(path + ".lock"); err != nil {
+				t.Fatal(err)
+			}
+			l := begin(t, path, Options{})
+			asks(t, l, "multi")
+			refuses(t, l, []byte("wrong"), ErrWrong)
+			l = begin(t, path, Options{})
+			asks(t, l, "multi")
+			accepts(t, l)
+			locked(t, path, "")
+			if l := begin(t, path, Options{}); strings.Contains(l.Challenge(), "/") {
+				t.Errorf("asked for %s after a success", l.Challenge())
+			}
+		})
+	}
+}
+
+// A lock file that names used entries is left over from a login that was killed
+// between its last two steps.
+func TestStaleNames(t *testing.T) {
+	path := makeList(t, 30)
+	accepts(t, begin(t, path, Options{}))
+	if err := os.Symlink("0000,0999", path+".lock"); err != nil {
+		t.Fatal(err)
+	}
+	l := begin(t, path, Options{})
+	asks(t, l, "0001")
+	locked(t, path, "0001")
+}
+
+// Where the lock file cannot be written, nobody is asked.
+func TestLockFileCannotBeWritten(t *testing.T) {
+	path := makeList(t, 30)
+	if err := os.Mkdir(path+".lock.tmp", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Begin(path, Options{}); err == nil {
+		t.Fatal("a challenge without a lock file")
+	}
+	used(t, path)
+}
+
+func TestRevokedWhileAsked(t *testing.T) {
+	path := makeList(t, 30)
+	l := begin(t, path, Options{})
+	f, err := openLocked(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.overwrite(readList(t, path), 0); err != nil {
+		t.Fatal(err)
+	}
+	f.close()
+	refuses(t, l, right("0000"), ErrUsed)
+}
+
+func TestReplacedWhileAsked(t *testing.T) {
+	path := makeList(t, 30)
+	l := begin(t, path, Options{})
+	replaceList(t, path, 30, 100)
+	locked(t, path, "")
+	now := begin(t, path, Options{})
+	asks(t, now, "0100")
+	refuses(t, l, right("0000"), ErrReplaced)
+	locked(t, path, "0100") // left alone
+	accepts(t, now)
+	used(t, path, 0)
+}
+
+func TestRemovedWhileAsked(t *testing.T) {
+	path := makeList(t, 30)
+	l := begin(t, path, Options{})
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, l, right("0000"), ErrReplaced)
+}
+
+func TestUnsafe(t *testing.T) {
+	for name, tt := range map[string]struct {
+		spoil func(string) error
+		want  error
+	}{
+		"none":           {os.Remove, ErrNoList},
+		"group reads":    {func(p string) error { return os.Chmod(p, 0o640) }, ErrUnsafe},
+		"others write":   {func(p string) error { return os.Chmod(p, 0o602) }, ErrUnsafe},
+		"folder":         {func(p string) error { os.Remove(p); return os.Mkdir(p, 0o700) }, unix.EISDIR},
+		"fifo":           {func(p string) error { os.Remove(p); return unix.Mkfifo(p, 0o600) }, ErrUnsafe},
+		"sparse giant":   {func(p string) error { return os.Truncate(p, 1<<40) }, ErrUnsafe},
+		"empty":          {func(p string) error { return os.Truncate(p, 0) }, ErrFormat},
+		"truncated":      {func(p string) error { return os.Truncate(p, 100) }, ErrFormat},
+		"link to itself": {func(p string) error { os.Remove(p); return os.Symlink(p, p) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := makeList(t, 30)
+			if err := tt.spoil(path); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Begin(path, Options{})
+			if err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+			locked(t, path, "")
+		})
+	}
+}
+
+// People with encrypted homes link the list to a folder outside.
+func TestLinkedList(t *testing.T) {
+	path := makeList(t, 30)
+	link := filepath.Join(t.TempDir(), ".otpw")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	l := begin(t, link, Options{})
+	locked(t, path, "0000")
+	accepts(t, l)
+	replaceList(t, link, 30, 100)
+	if target, _ := os.Readlink(link); target != path {
+		t.Fatal("the link was replaced")
+	}
+	asks(t, begin(t, link, Options{}), "0100")
+}
+
+// A list that another process keeps locked denies the login after a while.
+func TestBusy(t *testing.T) {
+	path := makeList(t, 30)
+	f, err := openLocked(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	if _, err := Begin(path, Options{}); !errors.Is(err, ErrBusy) {
+		t.Errorf("error %v, want %v", err, ErrBusy)
+	}
+}
+
+func TestLegacyLock(t *testing.T) {
+	o := Options{LegacyLock: true}
+	age := func(path string, d time.Duration) {
+		t.Helper()
+		tv := unix.NsecToTimeval(time.Now().Add(-d).UnixNano())
+		if err := unix.Lutimes(path+".lock", []unix.Timeval{tv, tv}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("right", func(t *testing.T) {
+		path := makeList(t, 30)
+		l := begin(t, path, o)
+		asks(t, l, "0000")
+		locked(t, path, "0000")
+		accepts(t, l)
+		locked(t, path, "")
+		used(t, path, 0)
+	})
+	t.Run("cut", func(t *testing.T) {
+		path := makeList(t, 30)
+		begin(t, path, o).Close()
+		age(path, 23*time.Hour)
+		l := begin(t, path, o)
+		asks(t, l, "multi")
+		refuses(t, l, []byte("wrong"), ErrWrong)
+		locked(t, path, "0000")
+		l = begin(t, path, o)
+		asks(t, l, "multi")
+		accepts(t, l)
+		locked(t, path, "")
+		if readList(t, path).Unused(0) {
+			t.Error("what was set aside is still valid after a success")
+		}
+	})
+	t.Run("wrong", func(t *testing.T) {
+		path := makeList(t, 30)
+		refuses(t, begin(t, path, o), []byte("wrong"), ErrWrong)
+		locked(t, path, "0000")
+		asks(t, begin(t, path, o), "multi")
+	})
+	t.Run("wrong, reask", func(t *testing.T) {
+		path := makeList(t, 30)
+		o := Options{LegacyLock: true, Reask: true}
+		refuses(t, begin(t, path, o), []byte("wrong"), ErrWrong)
+		locked(t, path, "")
+		asks(t, begin(t, path, o), "0000")
+	})
+	t.Run("stale", func(t *testing.T) {
+		path := makeList(t, 30)
+		begin(t, path, o).Close()
+		age(path, 25*time.Hour)
+		l := begin(t, path, o)
+		asks(t, l, "0001") // 0000 was asked for alone already
+		locked(t, path, "0001")
+		used(t, path, 0)
+		accepts(t, l)
+	})
+	t.Run("timeout", func(t *testing.T) {
+		path := makeList(t, 30)
+		begin(t, path, o).Close()
+		age(path, 61*time.Second)
+		asks(t, begin(t, path, Options{LegacyLock: true, LockTimeout: time.Minute}), "0001")
+	})
+	t.Run("from the future", func(t *testing.T) {
+		path := makeList(t, 30)
+		begin(t, path, o).Close()
+		age(path, -100*time.Hour)
+		asks(t, begin(t, path, o), "multi")
+	})
+	t.Run("of the original", func(t *testing.T) {
+		path := makeList(t, 30)
+		if err := os.Symlink("0005", path+".lock"); err != nil {
+			t.Fatal(err)
+		}
+		l := begin(t, path, o)
+		asks(t, l, "multi")
+		if strings.Contains(l.Challenge(), "0005") {
+			t.Errorf("asked for %s", l.Challenge())
+		}
+	})
+	t.Run("junk", func(t *testing.T) {
+		path := makeList(t, 30)
+		if err := os.Symlink("05", path+".lock"); err != nil {
+			t.Fatal(err)
+		}
+		asks(t, begin(t, path, o), "multi")
+		locked(t, path, "")
+		asks(t, begin(t, path, o), "0000")
+	})
+	t.Run("prompt open", func(t *testing.T) {
+		path := makeList(t, 30)
+		a := begin(t, path, o)
+		age(path, 25*time.Hour)
+		b := begin(t, path, o)
+		asks(t, b, "multi") // the entry lock tells, however old the lock file
+		accepts(t, b)
+		locked(t, path, "0000")
+		accepts(t, a)
+		locked(t, path, "")
+	})
+}
+
+// Many logins at once: an entry is accepted at most once, and a number asked for
+// alone only once.
+func TestConcurrent(t *testing.T) {
+	for name, o := range map[string]Options{"default": {}, "nolock": {NoLock: true}, "legacy": {LegacyLock: true}} {
+		t.Run(name, func(t *testing.T) {
+			path := makeList(t, 400)
+			var mu sync.Mutex
+			accepted, alone := map[string]int{}, map[string]int{}
+			var wg sync.WaitGroup
+			for g := range 16 {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					for k := range 12 {
+						l, err := Begin(path, o)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						c := l.Challenge()
+						if !strings.Contains(c, "/") {
+							mu.Lock()
+							alone[c]++
+							mu.Unlock()
+						}
+						switch (g + k) % 4 {
+						case 0:
+							l.Close()
+						case 1:
+							l.Verify([]byte("wrong"))
+						default:
+							if _, err := l.Verify(right(c)); err == nil {
+								mu.Lock()
+								for _, n := range strings.Split(c, "/") {
+									accepted[n]++
+								}
+								mu.Unlock()
+							} else if !errors.Is(err, ErrUsed) {
+								t.Errorf("challenge %s: %v", c, err)
+							}
+						}
+					}
+				}()
+			}
+			wg.Wait()
+			l := readList(t, path)
+			for n, k := range accepted {
+				var i int
+				fmt.Sscanf(n, "%d", &i)
+				if k != 1 || l.Unused(i) {
+					t.Errorf("%s accepted %d times, unused %v", n, k, l.Unused(i))
+				}
+			}
+			for n, k := range alone {
+				if k != 1 && !o.NoLock {
+					t.Errorf("%s was asked for alone %d times", n, k)
+				}
+			}
+			if len(accepted) == 0 {
+				t.Error("nothing was accepted")
+			}
+		})
+	}
+}
