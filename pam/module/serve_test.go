@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+
+package module
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otpw-go/otpw/otp"
+)
+
+const prefix = "geHeim"
+
+func password(i int) string { return fmt.Sprintf("pass%04d", i) }
+
+// makeHome makes a home directory with a list of n passwords in the order of the sheet.
+func makeHome(t *testing.T, n int) string {
+	t.Helper()
+	home := t.TempDir()
+	var pws []otp.Numbered
+	for i := range n {
+		pws = append(pws, otp.Numbered{Number: fmt.Sprintf("%03d", i), Password: []byte(password(i))})
+	}
+	l, err := otp.NewList([]byte(prefix), pws, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := otp.Replace(filepath.Join(home, ".otpw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Write(l), r.Commit()); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+// answers says what the entry sends for a prompt; ok is false when the
+// conversation fails.
+type answers func(prompt string) (response string, ok bool)
+
+func say(response string) answers  { return func(string) (string, bool) { return response, true } }
+func hangUp(string) (string, bool) { return "", false }
+
+// rightly answers with the prefix and the passwords that are asked for.
+func rightly(prompt string) (string, bool) {
+	r := prefix
+	for _, n := range regexp.MustCompile(`\d+`).FindAllString(prompt, -1) {
+		var i int
+		fmt.Sscanf(n, "%d", &i)
+		r += password(i)
+	}
+	return r, true
+}
+
+// heard is what the entry got from the worker.
+type heard struct {
+	prompts []string
+	logs    []string
+	notice  string
+	result  int // -1: none
+}
+
+// runs serves one login, the test being the entry.
+func runs(t *testing.T, request string, answer answers) heard {
+	t.Helper()
+	entry, worker := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer worker.Close()
+		Serve(worker)
+	}()
+	entry.SetDeadline(time.Now().Add(20 * time.Second))
+	send := func(frame byte, payload string) {
+		b := binary.BigEndian.AppendUint16([]byte{frame}, uint16(len(payload)))
+		entry.Write(append(b, payload...))
+	}
+	go send(frameRequest, request)
+	h := heard{result: -1}
+	for {
+		var head [3]byte
+		if _, err := io.ReadFull(entry, head[:]); err != nil {
+			break
+		}
+		payload := make([]byte, binary.BigEndian.Uint16(head[1:]))
+		if _, err := io.ReadFull(entry, payload); err != nil {
+			t.Fatal(err)
+		}
+		text := string(payload)
+		switch head[0] {
+		case framePrompt:
+			h.prompts = append(h.prompts, text)
+			response, ok := answer(text)
+			if !ok {
+				entry.Close()
+				<-done
+				return h
+			}
+			go send(frameResponse, response)
+		case frameLog:
+			h.logs = append(h.logs, text)
+		case frameNotice:
+			h.notice = text
+		case frameResult:
+			h.result = int(payload[0])
+		default:
+			t.Fatalf("frame %q", head[0])
+		}
+	}
+	<-done
+	return h
+}
+
+func ask(home string, args ...string) string {
+	s := "version=" + Version + "\x00user=alice\x00home=" + home + "\x00service=sshd\x00rhost=192.0.2.7\x00"
+	for _, a := range args {
+		s += "arg=" + a + "\x00"
+	}
+	return s
+}
+
+func (h heard) check(t *testing.T, prompt string, result int, log string) {
+	t.Helper()
+	if got := strings.Join(h.prompts, ";"); got != prompt {
+		t.Errorf("prompts %q, want %q", got, prompt)
+	}
+	if h.result != result {
+		t.Errorf("result %d, want %d", h.result, result)
+	}
+	if got := strings.Join(h.logs, ";"); !regexp.MustCompile("^(?:" + log + ")$").MatchString(got) {
+		t.Errorf("log %q, want %q", got, log)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	home := makeHome(t, 50)
+	h := runs(t, ask(home), rightly)
+	h.check(t, "Password 000: ", pamSuccess, `iresult=accepted challenge=000 remaining=49/50`)
+	if h.notice != "Remaining one-time passwords: 49 of 50" {
+		t.Errorf("notice %q", h.notice)
+	}
+	runs(t, ask(home), say("wrong")).check(t, "Password 001: ", pamAuthErr,
+		`nresult=refused challenge=001 reason="list .*: wrong password"`)
+	runs(t, ask(home), say("")).check(t, "Password 002: ", pamAuthErr,
+		`nresult=refused challenge=002 reason="list .*: wrong password"`)
+	runs(t, ask(home), rightly).check(t, "Password 003: ", pamSuccess, `iresult=accepted challenge=003 remaining=46/50`)
+}
+
+func TestMulti(t *testing.T) {
+	home := makeHome(t, 50)
+	open, err := otp.Begin(filepath.Join(home, ".otpw"), otp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	h := runs(t, ask(home), rightly)
+	if len(h.prompts) != 1 || !regexp.MustCompile(`^Password \d{3}/\d{3}/\d{3}: $`).MatchString(h.prompts[0]) {
+		t.Errorf("prompts %q", h.prompts)
+	}
+	if h.result != pamSuccess {
+		t.Errorf("result %d, log %q", h.result, h.logs)
+	}
+}
+
+func TestNotice(t *testing.T) {
+	home := makeHome(t, 20)
+	if h := runs(t, ask(home), rightly); h.notice !=
+		"Remaining one-time passwords: 19 of 20 (time to print new ones with otpw-gen)" {
+		t.Errorf("notice %q", h.notice)
+	}
+}
+
+func TestNothingToAsk(t *testing.T) {
+	broken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(broken, ".otpw"), []byte("OTPW1\n5 3 12 8\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	readable := makeHome(t, 5)
+	if err := os.Chmod(filepath.Join(readable, ".otpw"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	exhausted := makeHome(t, 1)
+	runs(t, ask(exhausted), rightly)
+	for name, tt := range map[string]struct{ home, log string }{
+		"no list":       {t.TempDir(), `nresult=unavailable reason="list /.*/.otpw: no list"`},
+		"no home":       {"/nonexistent/home", `nresult=unavailable reason="list /.*/.otpw: no list"`},
+		"broken":        {broken, `eresult=error reason="list .*: line 3: the list ends here, 5 entries announced"`},
+		"readable":      {readable, `eresult=error reason="list .*: unsafe list file: mode 0644, want 0600"`},
+		"exhausted":     {exhausted, `nresult=unavailable reason="list .*: list exhausted"`},
+		"relative home": {"home", `eresult=error reason="home directory .* is not an absolute path"`},
+		"empty home":    {"", `eresult=error reason="home directory .* is not an absolute path"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runs(t, ask(tt.home), rightly).check(t, "", pamAuthinfoUnavail, tt.log)
+		})
+	}
+}
+
+// When the conversation ends at the prompt, the number stays set aside.
+func TestAbandoned(t *testing.T) {
+	home := makeHome(t, 50)
+	runs(t, ask(home), hangUp)
+	runs(t, ask(home), rightly).check(t, "Password 001: ", pamSuccess, `iresult=accepted challenge=001 remaining=48/50`)
+}
+
+// half closes only the sending side, as the entry does when the conversation fails.
+type half struct {
+	io.Reader
+	io.Writer
+}
+
+func TestConversationFailed(t *testing.T) {
+	home := makeHome(t, 50)
+	req := ask(home)
+	in := append(binary.BigEndian.AppendUint16([]byte{frameRequest}, uint16(len(req))), req...)
+	var out bytes.Buffer
+	Serve(half{bytes.NewReader(in), &out})
+	want := "P\x00\x0ePassword 000: " + "L\x00\x39" + `nresult=abandoned challenge=000 reason="no response: EOF"` + "F\x00\x01\x09"
+	if got := out.String(); got != want {
+		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	home := makeHome(t, 50)
+	for name, tt := range map[string]struct{ request, log string }{
+		"empty":         {"", `eresult=error reason="request is not made of .*"`},
+		"not ended":     {"version=" + Version, `eresult=error reason="request is not made of .*"`},
+		"no value":      {"version\x00", `eresult=error reason="request is not made of .*"`},
+		"other version": {"version=0.0\x00home=" + home + "\x00", `eresult=error reason="pam_otpw.so is version .*: install them from one build"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runs(t, tt.request, rightly).check(t, "", pamSystemErr, tt.log)
+		})
+	}
+}
+
+func TestArguments(t *testing.T) {
+	home := makeHome(t, 50)
+	for _, tt := range []struct {
+		name, arg, log string
+	}{
+		{"unknown", "frobnicate", `unknown argument "frobnicate" ignored`},
+		{"unknown with value", "key=value", `unknown argument "key=value" ignored`},
+		{"flag with value", "nolock=yes", `unknown argument "nolock=yes" ignored`},
+		{"no seconds", "lock_timeout=", `argument "lock_timeout=" ignored: want .*`},
+		{"no value", "lock_timeout", `argument "lock_timeout" ignored: want .*`},
+		{"zero", "lock_timeout=0", `argument "lock_timeout=0" ignored: want .*`},
+		{"negative", "lock_timeout=-1", `argument "lock_timeout=-1" ignored: want .*`},
+		{"huge", "lock_timeout=99999999999999999999", `argument .* ignored: want .*`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := runs(t, ask(home, tt.arg), rightly)
+			if h.result != pamSuccess || !regexp.MustCompile("^e"+tt.log+"$").MatchString(h.logs[0]) {
+				t.Errorf("result %d, log %q", h.result, h.logs)
+			}
+		})
+	}
+	a, complaints := parseArgs([]string{"debug", "nolock", "reask", "legacy_lock", "trust_locks", "lock_timeout=60"})
+	want := otp.Options{NoLock: true, Reask: true, LegacyLock: true, TrustLocks: true, LockTimeout: time.Minute}
+	if len(complaints) != 0 || !a.debug || fmt.Sprint(a.Options) != fmt.Sprint(want) {
+		t.Errorf("%+v, %q", a, complaints)
+	}
+}
+
+// Nothing that was typed reaches the log, debug or not.
+func TestNoSecretsLogged(t *testing.T) {
+	home := makeHome(t, 50)
+	secret := prefix + password(0)
+	for _, answer := range []answers{rightly, say("oops" + secret), say(secret), hangUp} {
+		h := runs(t, ask(home, "debug"), answer)
+		log := strings.Join(h.logs, "\n")
+		if !strings.Contains(log, "debug: ") {
+			t.Error("no debug lines")
+		}
+		for _, s := range []string{prefix, "oops", "pass00"} {
+			if strings.Contains(log, s) {
+				t.Errorf("%q in the log: %s", s, log)
+			}
+		}
+	}
+}
+
+// The bounds here and in C are the same.
+func TestProtocolHeader(t *testing.T) {
+	header, err := os.ReadFile("../protocol.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"REQUEST": fmt.Sprintf("'%c'", frameRequest), "RESPONSE": fmt.Sprintf("'%c'", frameResponse),
+		"PROMPT": fmt.Sprintf("'%c'", framePrompt), "LOG": fmt.Sprintf("'%c'", frameLog),
+		"NOTICE": fmt.Sprintf("'%c'", frameNotice), "RESULT": fmt.Sprintf("'%c'", frameResult),
+		"REQUEST_MAX": fmt.Sprint(maxRequest), "RESPONSE_MAX": fmt.Sprint(maxResponse),
+		"PROMPT_MAX": fmt.Sprint(maxText), "NOTICE_MAX": fmt.Sprint(maxText), "LOG_MAX": fmt.Sprint(maxLog),
+	} {
+		re := regexp.MustCompile(`\bOTPW_` + name + ` = (\S+),`)
+		if m := re.FindSubmatch(header); m == nil || string(m[1]) != want {
+			t.Errorf("OTPW_%s is %q, want %s", name, m, want)
+		}
+	}
+}
