@@ -3,16 +3,16 @@
 /*
  * pam_otpw.so, the entry: what PAM loads into sshd, login or sudo. It holds no OTPW rules. For each authentication it
  * starts pam_otpw/worker with the account's ids and relays its conversation: prompts to the application, log lines to
- * syslog. Everything that comes from the worker is bounded and checked, because the worker has only the rights, and
- * deserves only the trust, of the user it works for.
+ * syslog. All that comes from the worker is bounded and checked, because the worker has only the rights, and deserves
+ * only the trust, of the user it works for.
  *
- * Nothing here is written that outlives a call, so threads may call it at the same time. The host's signal handlers,
- * signal masks, limits, working directory and ids are never changed.
+ * Nothing written here outlives a call, so threads may call it at the same time. The host's signal handlers, signal
+ * masks, limits, working directory and ids are as they were when a call returns.
  */
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <pwd.h>
@@ -27,11 +27,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -48,61 +46,45 @@
 #define NOTICE_ENV "OTPW_NOTICE"
 #define EXPORT __attribute__((visibility("default")))
 
-/* Where the system call numbers with 32-bit ids have a suffix, those without one take 16 bits. */
+/* Where these have a name with 32, the one without takes ids of 16 bits. */
 #ifdef SYS_setresuid32
+#define CALL_SETUID SYS_setuid32
 #define CALL_SETRESUID SYS_setresuid32
 #define CALL_SETRESGID SYS_setresgid32
 #define CALL_SETGROUPS SYS_setgroups32
-#define CALL_SETUID SYS_setuid32
 #else
+#define CALL_SETUID SYS_setuid
 #define CALL_SETRESUID SYS_setresuid
 #define CALL_SETRESGID SYS_setresgid
 #define CALL_SETGROUPS SYS_setgroups
-#define CALL_SETUID SYS_setuid
 #endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x1000
-#endif
-#define WAIT_PIDFD ((idtype_t)3) /* P_PIDFD, an enumerator in new C libraries and missing in old ones */
-#define SIGSET_BYTES ((size_t)(_NSIG / 8)) /* the kernel's signal set: _NSIG is 65, with 128 signals 128 */
-#define SIGSET_LONGS (128 / (8 * sizeof(unsigned long)))
+#define WAIT_PIDFD ((idtype_t)3) /* P_PIDFD, which C libraries before 2.36 do not name */
+#define SIGSET_BYTES (_NSIG / 8) /* of the kernel; _NSIG is one more than the signals there are, or as many (MIPS) */
 
 /* One authentication. */
 struct login {
 	pam_handle_t *pamh;
 	char user[512], rhost[512]; /* escaped, for the head of log lines */
 	int sock, pidfd;            /* -1: none */
-	int64_t deadline;           /* monotonic milliseconds; moves on only when a prompt was answered */
-	bool ended;                 /* the worker's process is gone: what the socket holds is all there will be */
+	int64_t deadline;           /* monotonic milliseconds; moves on only with a prompt */
+	bool ended;                 /* the worker's process is gone: nothing can be added to what the socket holds */
 	bool answered;              /* the latest prompt was answered */
-	bool hung_up;               /* the conversation failed, our sending side is shut */
 	char why[160];              /* why the worker is not believed; empty: it is */
 	char notice[OTPW_NOTICE_MAX + 1];
 };
 
 struct account {
-	char *buf; /* holds the strings of pw */
 	struct passwd pw;
+	char *buf; /* holds the strings of pw */
 	gid_t *groups;
 	int ngroups;
-};
-
-struct request {
-	char *buf;
-	size_t len;
 };
 
 /* What the child needs between clone and exec, all made before. */
 struct child {
 	const char *path;
 	int sock;
-	bool root; /* the host's effective id is root: ids, groups and hard limits can change */
+	bool root; /* the host's effective id is root: ids and groups can change */
 	uid_t uid;
 	gid_t gid;
 	const gid_t *groups;
@@ -111,76 +93,66 @@ struct child {
 
 /* ---- log lines ---- */
 
-static bool is_name_byte(unsigned char c)
+static bool is_name(unsigned char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
 	       (c != '\0' && strchr("._:@%/+-", c) != NULL);
 }
 
-static bool is_text_byte(unsigned char c)
+static bool is_ascii(unsigned char c)
 {
 	return c >= 0x20 && c < 0x7f;
 }
 
-/* Writes in[0..n) to out, other bytes than `keep` allows as \xHH; cut, at a whole byte of in, to what fits. */
+/* Writes in[0..n) to out, bytes that are not to keep as \xHH; cut, between bytes of in, to what fits. */
 static void escape(char *out, size_t size, const char *in, size_t n, bool (*keep)(unsigned char))
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t used = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && used + 4 < size; i++) {
 		unsigned char c = (unsigned char)in[i];
-		bool plain = keep(c);
-		if (used + (plain ? 1 : 4) >= size)
-			break;
-		if (plain) {
+		if (keep(c))
 			out[used++] = (char)c;
-			continue;
-		}
-		out[used++] = '\\';
-		out[used++] = 'x';
-		out[used++] = hex[c >> 4];
-		out[used++] = hex[c & 15];
+		else
+			used += (size_t)snprintf(out + used, 5, "\\x%02x", c);
 	}
 	out[used] = '\0';
 }
 
-/* The only way into syslog. A worker cannot forge the head of a line, nor begin another line. */
-static void log_text(const struct login *l, int priority, const char *text, size_t n)
+/* The only way into syslog: no worker can forge the head of a line, or begin another line. */
+static void log_bytes(const struct login *l, int priority, const char *text, size_t n)
 {
 	char clean[4 * OTPW_LOG_MAX + 1];
 
-	escape(clean, sizeof clean, text, n, is_text_byte);
+	escape(clean, sizeof clean, text, n, is_ascii);
 	pam_syslog(l->pamh, LOG_AUTHPRIV | priority, "user=%s rhost=%s %s", l->user, l->rhost, clean);
 }
 
-__attribute__((format(printf, 4, 5)))
-static void log_end(const struct login *l, int priority, const char *result, const char *fmt, ...)
+__attribute__((format(printf, 3, 4)))
+static void log_line(const struct login *l, int priority, const char *fmt, ...)
 {
-	char reason[OTPW_LOG_MAX - 64], text[OTPW_LOG_MAX];
+	char text[OTPW_LOG_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vsnprintf(reason, sizeof reason, fmt, ap) < 0)
-		reason[0] = '\0';
+	if (vsnprintf(text, sizeof text, fmt, ap) >= 0)
+		log_bytes(l, priority, text, strlen(text));
 	va_end(ap);
-	snprintf(text, sizeof text, "result=%s reason=\"%s\"", result, reason);
-	log_text(l, priority, text, strlen(text));
 }
 
-#define log_error(l, ...) log_end((l), LOG_ERR, "error", __VA_ARGS__)
+#define log_error(l, fmt, ...) log_line((l), LOG_ERR, "result=error reason=\"" fmt "\"" __VA_OPT__(,) __VA_ARGS__)
 
 static void name_parties(struct login *l, const char *user)
 {
 	const void *rhost = NULL;
 
-	escape(l->user, sizeof l->user, user, strlen(user), is_name_byte);
+	escape(l->user, sizeof l->user, user, strlen(user), is_name);
 	if (pam_get_item(l->pamh, PAM_RHOST, &rhost) != PAM_SUCCESS || rhost == NULL || *(const char *)rhost == '\0')
 		rhost = "-";
-	escape(l->rhost, sizeof l->rhost, rhost, strlen(rhost), is_name_byte);
+	escape(l->rhost, sizeof l->rhost, rhost, strlen(rhost), is_name);
 }
 
-/* For the terminal of a user: bytes of UTF-8 pass, control characters do not. */
+/* For a user's terminal: UTF-8 may pass, control characters may not. */
 static bool is_printable(const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -191,8 +163,8 @@ static bool is_printable(const char *text, size_t n)
 
 /* ---- before the worker starts ---- */
 
-/* buf grows until the account fits; 1 MiB is far more than any. */
-static int find_passwd(struct login *l, const char *user, struct account *a)
+/* The buffer grows until the account fits; 1 MiB is far more than any needs. */
+static int find_passwd(const struct login *l, const char *user, struct account *a)
 {
 	struct passwd *found = NULL;
 	int err = ERANGE;
@@ -200,12 +172,8 @@ static int find_passwd(struct login *l, const char *user, struct account *a)
 	for (size_t size = 4096; err == ERANGE && size <= 1 << 20; size *= 2) {
 		free(a->buf);
 		a->buf = malloc(size);
-		if (a->buf == NULL) {
-			err = ENOMEM;
-			break;
-		}
 		do
-			err = getpwnam_r(user, &a->pw, a->buf, size, &found);
+			err = a->buf == NULL ? ENOMEM : getpwnam_r(user, &a->pw, a->buf, size, &found);
 		while (err == EINTR);
 	}
 	if (err != 0) {
@@ -213,23 +181,18 @@ static int find_passwd(struct login *l, const char *user, struct account *a)
 		return PAM_SYSTEM_ERR;
 	}
 	if (found == NULL) {
-		log_end(l, LOG_NOTICE, "refused", "unknown user");
+		log_line(l, LOG_NOTICE, "result=refused reason=\"unknown user\"");
 		return PAM_USER_UNKNOWN;
-	}
-	/* For setresuid these mean "leave as it is", which would be root. */
-	if (a->pw.pw_uid == (uid_t)-1 || a->pw.pw_gid == (gid_t)-1) {
-		log_error(l, "look up user: uid or gid is -1");
-		return PAM_SYSTEM_ERR;
 	}
 	return PAM_SUCCESS;
 }
 
-/* getgrouplist says how many there are when they do not fit; they may become more meanwhile, so a few tries. */
-static int find_groups(struct login *l, struct account *a)
+/* getgrouplist says how many there are when they do not fit; there may be more a moment later, so a few tries. */
+static int find_groups(const struct login *l, struct account *a)
 {
 	int size = 64;
 
-	for (int tries = 0; tries < 4 && size > 0 && size <= 1 << 16; tries++) {
+	for (int tries = 0; tries < 4 && size <= NGROUPS_MAX; tries++) {
 		free(a->groups);
 		a->groups = calloc((size_t)size, sizeof *a->groups);
 		if (a->groups == NULL)
@@ -239,142 +202,124 @@ static int find_groups(struct login *l, struct account *a)
 			return PAM_SUCCESS;
 		size = a->ngroups > size ? a->ngroups : 2 * size;
 	}
-	log_error(l, "look up the user's groups: %s", a->groups == NULL ? "out of memory" : "failed");
+	log_error(l, "look up the user's groups: too many, or out of memory");
 	return PAM_SYSTEM_ERR;
 }
 
-static int find_account(struct login *l, const char *user, struct account *a)
+static int find_account(const struct login *l, const char *user, struct account *a)
 {
 	int ret = find_passwd(l, user, a);
 
 	if (ret != PAM_SUCCESS)
 		return ret;
+	/* -1 tells setresuid to leave an id as it is: root's. */
+	if (a->pw.pw_uid == (uid_t)-1 || a->pw.pw_gid == (gid_t)-1) {
+		log_error(l, "look up user: uid or gid is -1");
+		return PAM_SYSTEM_ERR;
+	}
 	if (geteuid() == 0)
 		return find_groups(l, a);
 	if (a->pw.pw_uid == geteuid())
 		return PAM_SUCCESS;
-	log_end(l, LOG_ERR, "error", "this program runs as uid %lu, not as root: it can ask only for that user's passwords",
-		(unsigned long)geteuid());
+	log_error(l, "the program that asks runs as uid %lu, neither as root nor as this user", (unsigned long)geteuid());
 	return PAM_AUTHINFO_UNAVAIL;
 }
 
 /*
- * The folder and the worker are checked on every login, because a worker that users can write runs with other users'
- * rights, and one that they can read can be traced. The folders above are not: whoever can write those has replaced
- * this library already. Links are refused, so that what is checked is what is run.
+ * Folder and worker are checked at every login: a worker that a user can write runs with other users' rights, and one
+ * that he can read he can trace. The folders above are not: who can write those has replaced this library already.
+ * A link is refused, so that what was checked is what runs, and a set-user-id bit, which would undo the change of ids.
  */
-static bool check_file(struct login *l, const char *path, bool folder)
+static bool check_file(const struct login *l, const char *path, mode_t type, mode_t bad, const char *want)
 {
 	struct stat st;
-	mode_t bad, need;
 
-	if (lstat(path, &st) != 0) {
+	if (lstat(path, &st) != 0)
 		log_error(l, "%s: %s", path, strerror(errno));
-		return false;
-	}
-	if (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)) {
-		log_error(l, "%s: not a %s", path, folder ? "folder" : "regular file");
-		return false;
-	}
-	if (st.st_uid != 0 && st.st_uid != geteuid()) {
+	else if ((st.st_mode & S_IFMT) != type)
+		log_error(l, "%s: not a %s", path, type == S_IFDIR ? "folder" : "regular file");
+	else if (st.st_uid != 0 && st.st_uid != geteuid())
 		log_error(l, "%s: owner is uid %lu, want root", path, (unsigned long)st.st_uid);
-		return false;
-	}
-	bad = folder ? 0022 : 07066; /* set-user-id and set-group-id would undo the change of ids */
-	need = 0111;
-	if ((st.st_mode & bad) != 0 || (st.st_mode & need) != need) {
-		log_error(l, "%s: mode %04o, want %s", path, st.st_mode & 07777U, folder ? "0755" : "0711");
-		return false;
-	}
-	return true;
+	else if ((st.st_mode & bad) != 0 || (st.st_mode & 0111) != 0111)
+		log_error(l, "%s: mode is %04o, want %s", path, st.st_mode & 07777U, want);
+	else
+		return true;
+	return false;
 }
 
-/* The path of the worker, beside this library wherever that is, to be freed; NULL: logged. */
-static char *find_worker(struct login *l)
+/* The worker beside this library, wherever that is. realpath, as the checks are worth nothing behind links. */
+static bool find_worker(const struct login *l, char path[PATH_MAX])
 {
+	static const char folder[] = "/pam_otpw", worker[] = "/worker";
 	Dl_info self;
-	char *library = NULL, *path = NULL, *worker = NULL, *slash;
+	char *slash;
 
-	/* PAM loads by absolute path. A relative one would depend on a working directory that the caller chose. */
+	/* PAM loads by absolute path; a relative one would be looked for in a working directory that the caller chose. */
 	if (dladdr((const void *)find_worker, &self) == 0 || self.dli_fname == NULL || self.dli_fname[0] != '/') {
 		log_error(l, "find worker: the path of pam_otpw.so is not known");
-		return NULL;
-	}
-	library = realpath(self.dli_fname, NULL);
-	slash = library == NULL ? NULL : strrchr(library, '/');
-	if (slash == NULL) {
-		log_error(l, "find worker: %s: %s", self.dli_fname, strerror(errno));
-		return NULL; /* library is NULL: an absolute path has a slash */
-	}
-	*slash = '\0';
-	if (asprintf(&path, "%s/pam_otpw", library) < 0) {
-		path = NULL;
-		log_error(l, "find worker: out of memory");
-	} else if (check_file(l, path, true)) {
-		if (asprintf(&worker, "%s/worker", path) < 0) {
-			worker = NULL;
-			log_error(l, "find worker: out of memory");
-		} else if (!check_file(l, worker, false)) {
-			free(worker);
-			worker = NULL;
-		}
-	}
-	free(path);
-	free(library);
-	return worker;
-}
-
-/* Adds `key=value` and a NUL; NULL and the empty string are not sent. */
-static bool add(struct request *r, const char *key, const char *value)
-{
-	size_t k = strlen(key), v = value == NULL ? 0 : strlen(value);
-
-	if (v == 0)
-		return true;
-	if (v > OTPW_REQUEST_MAX || k + v + 2 > OTPW_REQUEST_MAX - r->len)
 		return false;
-	memcpy(r->buf + r->len, key, k);
-	r->buf[r->len + k] = '=';
-	memcpy(r->buf + r->len + k + 1, value, v + 1);
-	r->len += k + v + 2;
-	return true;
+	}
+	if (realpath(self.dli_fname, path) == NULL) {
+		log_error(l, "find worker: %s: %s", self.dli_fname, strerror(errno));
+		return false;
+	}
+	slash = strrchr(path, '/');
+	if (slash == NULL || (size_t)(slash - path) + sizeof folder + sizeof worker > PATH_MAX) {
+		log_error(l, "find worker: %s: %s", path, strerror(ENAMETOOLONG));
+		return false;
+	}
+	strcpy(slash, folder);
+	if (!check_file(l, path, S_IFDIR, 0022, "0755"))
+		return false;
+	strcat(slash, worker);
+	return check_file(l, path, S_IFREG, 07066, "0711");
 }
 
-/* The name is the account's own, which can be spelt otherwise than the user typed it. */
-static bool make_request(struct login *l, const struct passwd *pw, int argc, const char **argv, struct request *r)
+/* Adds `key=value` and a NUL; a value that is NULL or empty is not sent. Returns the new length, 0: too long. */
+static size_t add(char *request, size_t used, const char *key, const char *value)
+{
+	size_t room = OTPW_REQUEST_MAX - used;
+	int n;
+
+	if (value == NULL || *value == '\0' || used == 0)
+		return used;
+	n = snprintf(request + used, room, "%s=%s", key, value);
+	return n < 0 || (size_t)n >= room ? 0 : used + (size_t)n + 1;
+}
+
+/* Returns the length of the request, 0: too long. The user's name is the account's own, however he spelt it. */
+static size_t make_request(const struct login *l, const struct passwd *pw, int argc, const char **argv, char *request)
 {
 	const void *service = NULL, *rhost = NULL;
-	bool fits;
+	size_t used = sizeof "version=" OTPW_VERSION;
 
-	r->buf = malloc(OTPW_REQUEST_MAX);
-	if (r->buf == NULL) {
-		log_error(l, "make request: out of memory");
-		return false;
-	}
 	(void)pam_get_item(l->pamh, PAM_SERVICE, &service);
 	(void)pam_get_item(l->pamh, PAM_RHOST, &rhost);
-	fits = add(r, "version", OTPW_VERSION) && add(r, "user", pw->pw_name) && add(r, "home", pw->pw_dir) &&
-	       add(r, "service", service) && add(r, "rhost", rhost);
-	for (int i = 0; fits && i < argc; i++)
-		fits = add(r, "arg", argv[i]);
-	if (!fits)
+	memcpy(request, "version=" OTPW_VERSION, used);
+	used = add(request, used, "user", pw->pw_name);
+	used = add(request, used, "home", pw->pw_dir);
+	used = add(request, used, "service", service);
+	used = add(request, used, "rhost", rhost);
+	for (int i = 0; i < argc; i++)
+		used = add(request, used, "arg", argv[i]);
+	if (used == 0)
 		log_error(l, "make request: more than %d bytes", OTPW_REQUEST_MAX);
-	return fits;
+	return used;
 }
 
 /* ---- the child, between clone and exec ---- */
 
 /*
- * Here is a copy of one thread of the host: its locks may be held, its memory half written, and a cancellation pending.
- * So there are only system calls, made directly where the C library's function does more: setresuid and its kin signal
- * threads that are not here, and open or close could act on the cancellation.
+ * Here is a copy of one thread of the host: locks may be held, memory half written, a cancellation pending. So there
+ * are only system calls, made directly where the C library's function does more: setresuid and its kin signal threads
+ * that are not here, open and close could act on the cancellation.
  */
 
-/* The step that failed, and errno as a number: strerror needs the locale. */
+/* Names the step and errno, the latter as a number: strerror would need the locale. */
 _Noreturn static void child_fails(int sock, const char *step)
 {
-	char number[16], *at = number + sizeof number - 1;
-	char why[80];
+	char number[16], why[80] = "";
+	char *at = number + sizeof number - 1;
 	unsigned err = (unsigned)errno;
 	size_t used;
 
@@ -383,7 +328,7 @@ _Noreturn static void child_fails(int sock, const char *step)
 		*--at = (char)('0' + err % 10);
 	while ((err /= 10) != 0);
 	used = otpw_append(why, 0, sizeof why - 1, step);
-	used = otpw_append(why, used, sizeof why - 1, " failed, errno ");
+	used = otpw_append(why, used, sizeof why - 1, ": errno ");
 	used = otpw_append(why, used, sizeof why - 1, at);
 	why[used] = '\0';
 	otpw_give_up(sock, "start worker", why);
@@ -392,24 +337,24 @@ _Noreturn static void child_fails(int sock, const char *step)
 }
 
 /*
- * Every signal to its default, including the two that the C library hides, then none blocked. No kernel's struct
- * sigaction is larger than this, and in each zeros say: SIG_DFL, no flags.
+ * Every signal to its default, with the two that the C library keeps to itself; then none is blocked. Zeros mean both,
+ * and no kernel's struct sigaction or signal set is larger than these.
  */
 static void child_signals(void)
 {
-	const unsigned long none[32] = {0};
+	const unsigned long zero[32] = {0};
 
 	for (int sig = 1; sig < _NSIG; sig++)
-		(void)syscall(SYS_rt_sigaction, sig, none, NULL, SIGSET_BYTES); /* EINVAL for KILL and STOP */
-	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, NULL, SIGSET_BYTES);
+		(void)syscall(SYS_rt_sigaction, sig, zero, NULL, SIGSET_BYTES); /* EINVAL for KILL and STOP */
+	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, zero, NULL, SIGSET_BYTES);
 }
 
 /*
- * The caller of a set-user-id host chose its limits; the worker gets others. Without the right to lift a hard limit
- * (a host that is not root, a container) the soft one goes as far as it can, and what that breaks is one worker.
- * NPROC counts the user's other processes too: a user with many must still be able to log in.
+ * The caller of a set-user-id host chose its limits; the worker has others. Where hard limits cannot be lifted (a host
+ * that is not root, a container) the soft ones go as far as they can, and what that breaks is one worker. NPROC counts
+ * all processes of the user: one with many must still be able to log in. CPU: the deadline on the socket limits it.
  */
-static void child_limits(bool root)
+static void child_limits(void)
 {
 	static const struct {
 		int resource;
@@ -422,51 +367,45 @@ static void child_limits(bool root)
 		{RLIMIT_NPROC, RLIM64_INFINITY},
 		{RLIMIT_AS, RLIM64_INFINITY}, /* Go reserves far more than it uses */
 		{RLIMIT_DATA, RLIM64_INFINITY},
-		{RLIMIT_RSS, RLIM64_INFINITY},
 		{RLIMIT_FSIZE, RLIM64_INFINITY},
-		{RLIMIT_CPU, RLIM64_INFINITY}, /* the deadline on the socket is the limit */
+		{RLIMIT_CPU, RLIM64_INFINITY},
 		{RLIMIT_RTTIME, RLIM64_INFINITY},
 		{RLIMIT_SIGPENDING, RLIM64_INFINITY},
 	};
 
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
-		struct rlimit64 new, old;
-		if (syscall(SYS_prlimit64, 0, limits[i].resource, NULL, &old) != 0)
+		struct rlimit64 new = {limits[i].want, limits[i].want}, old;
+		if (syscall(SYS_prlimit64, 0, limits[i].resource, &new, NULL) == 0 ||
+		    syscall(SYS_prlimit64, 0, limits[i].resource, NULL, &old) != 0)
 			continue;
-		new.rlim_cur = new.rlim_max = limits[i].want;
-		if (root && syscall(SYS_prlimit64, 0, limits[i].resource, &new, NULL) == 0)
-			continue;
-		new.rlim_max = old.rlim_max;
-		new.rlim_cur = limits[i].want < old.rlim_max ? limits[i].want : old.rlim_max;
-		if (limits[i].resource == RLIMIT_CORE)
-			new.rlim_max = 0;
+		new.rlim_cur = new.rlim_max = old.rlim_max; /* less than we want, or it would not have failed */
 		(void)syscall(SYS_prlimit64, 0, limits[i].resource, &new, NULL);
 	}
 }
 
 /*
- * The socket becomes OTPW_FD, 0 to 2 are /dev/null, nothing else stays open. A kernel without close_range (before 5.9)
- * is refused: whatever guesses instead which descriptors there are may leave a key or a socket of the host's open.
+ * The socket becomes OTPW_FD, 0 to 2 are /dev/null, and nothing else stays open. A kernel without close_range (before
+ * 5.9) is refused: guessing which descriptors there are could leave one of the host's keys or sockets open.
  */
 static void child_descriptors(struct child *c)
 {
 	if (c->sock != OTPW_FD && syscall(SYS_dup3, c->sock, OTPW_FD, 0) < 0)
 		child_fails(c->sock, "dup3");
 	c->sock = OTPW_FD;
-	if (fcntl(OTPW_FD, F_SETFD, 0) != 0) /* not close-on-exec; F_SETFD is no cancellation point */
+	if (syscall(SYS_fcntl, OTPW_FD, F_SETFD, 0) != 0) /* it may have been OTPW_FD, and close-on-exec, from the start */
 		child_fails(c->sock, "fcntl");
-	if (syscall(SYS_close_range, OTPW_FD + 1U, ~0U, 0U) != 0)
+	if (syscall(__NR_close_range, OTPW_FD + 1U, ~0U, 0U) != 0)
 		child_fails(c->sock, "close_range (needs Linux 5.9)");
 	for (int fd = 0; fd < OTPW_FD; fd++) {
-		syscall(SYS_close, fd);
+		(void)syscall(SYS_close, fd);
 		if (syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR) != fd) /* the lowest free one */
 			child_fails(c->sock, "open /dev/null");
 	}
 }
 
 /*
- * The account's ids, for good. A host that is not root keeps its user (find_account saw that it is the account) and
- * groups; of the group ids it keeps the real one, so that a set-group-id host lends its group to nobody.
+ * The account's ids, for good. A host that is not root keeps its user, who is the account, and its groups; of the group
+ * ids only the real one, so that the group of a set-group-id host is lent to nobody.
  */
 static void child_ids(const struct child *c)
 {
@@ -475,7 +414,7 @@ static void child_ids(const struct child *c)
 	uid_t ruid, euid, suid;
 	gid_t rgid, egid, sgid;
 
-	/* Both fail where they are locked or unknown; then capset, below, takes what they would have kept. */
+	/* May fail: locked, or unknown to the kernel. Whatever survives setresuid for that, capset takes. */
 	(void)syscall(SYS_prctl, PR_SET_KEEPCAPS, 0L, 0L, 0L, 0L);
 	(void)syscall(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0L, 0L, 0L);
 
@@ -485,7 +424,7 @@ static void child_ids(const struct child *c)
 		child_fails(c->sock, "setresgid");
 	if (syscall(CALL_SETRESUID, c->uid, c->uid, c->uid) != 0)
 		child_fails(c->sock, "setresuid");
-	/* Until execve this is the host's memory under the user's id; fs.suid_dumpable may say that he can trace it. */
+	/* Until execve this is the host's memory with the user's id, and fs.suid_dumpable may let him trace it. */
 	if (syscall(SYS_prctl, PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
 		child_fails(c->sock, "prctl(PR_SET_DUMPABLE)");
 	if (syscall(SYS_capset, &head, none) != 0)
@@ -503,16 +442,16 @@ static void child_ids(const struct child *c)
 _Noreturn static void child_main(struct child *c)
 {
 	static const char *const argv[] = {"pam_otpw-worker", NULL};
-	/* All of the worker's environment. Settings for the Go runtime, if measurement asks for any, belong here. */
+	/* All of the worker's environment; settings for the Go runtime, should measurement ask for any, belong here. */
 	static const char *const envp[] = {"GOTRACEBACK=none", NULL};
 
 	child_signals();
-	child_limits(c->root); /* before the descriptors: NOFILE may be 3 */
+	child_limits(); /* before the descriptors: NOFILE may be 3 */
 	child_descriptors(c);
-	syscall(SYS_umask, 0077);
+	(void)syscall(SYS_umask, 0077);
 	if (syscall(SYS_chdir, "/") != 0)
-		child_fails(c->sock, "chdir /");
-	if (syscall(SYS_setsid) < 0) /* the terminal's signals are for the host */
+		child_fails(c->sock, "chdir");
+	if (syscall(SYS_setsid) < 0) /* the keys of a terminal signal the host, not the worker */
 		child_fails(c->sock, "setsid");
 	child_ids(c);
 	syscall(SYS_execve, c->path, argv, envp);
@@ -522,41 +461,24 @@ _Noreturn static void child_main(struct child *c)
 /* ---- starting and ending the worker ---- */
 
 /*
- * A host that closed 0 to 2 may still write to them, which must not reach the worker. Returns the descriptor to use;
- * -1: errno is set and fd is closed.
+ * clone and not fork: what others registered with pthread_atfork has no business here, and the pidfd comes without a
+ * race. All signals wait meanwhile, lest the child run a handler of the host's: by system call, since the C library
+ * leaves two of them out. False: errno says why. The child does not return.
  */
-static int above_stdio(int fd)
+static bool clone_child(struct child *c, int *pidfd)
 {
-	int moved, err;
-
-	if (fd < 0 || fd > STDERR_FILENO)
-		return fd;
-	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	err = errno;
-	close(fd);
-	errno = err;
-	return moved;
-}
-
-/*
- * clone and not fork: handlers that others registered with pthread_atfork have no business here, and the pidfd comes
- * without a race. No signal is delivered around it, lest the child run a handler of the host's; the mask is set by
- * system call, as the C library's functions leave out two signals. Returns -1 with errno; the child does not return.
- */
-static int clone_child(struct child *c, int *pidfd)
-{
-	unsigned long all[SIGSET_LONGS], old[SIGSET_LONGS] = {0};
+	unsigned long all[16], old[16] = {0}; /* SIGSET_BYTES and more */
 	unsigned long flags = CLONE_PIDFD | SIGCHLD;
 	long pid;
 	int err;
 
 	memset(all, 0xff, sizeof all);
 	if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, all, old, SIGSET_BYTES) != 0)
-		return -1;
-#if defined(__s390__) || defined(__CRIS__)
+		return false;
+#ifdef __s390__
 	pid = syscall(SYS_clone, 0UL, flags, pidfd, 0UL, 0UL);
 #elif defined(__sparc__)
-#error "clone returns otherwise here: not supported"
+#error "clone returns something else here"
 #else
 	pid = syscall(SYS_clone, flags, 0UL, pidfd, 0UL, 0UL);
 #endif
@@ -564,34 +486,31 @@ static int clone_child(struct child *c, int *pidfd)
 		child_main(c);
 	err = errno;
 	(void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, SIGSET_BYTES);
-	if (pid > 0 && *pidfd < 0) { /* Linux before 5.2 ignores the flag */
+	if (pid > 0 && *pidfd < 0) { /* before Linux 5.2 the flag is ignored */
 		kill((pid_t)pid, SIGKILL);
 		waitpid((pid_t)pid, NULL, __WALL);
 		err = ENOSYS;
 	}
 	errno = err;
-	return *pidfd < 0 ? -1 : 0;
+	return *pidfd >= 0;
 }
 
 static bool start(struct login *l, struct child *c)
 {
-	int sv[2], err = 0;
+	int sv[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) != 0) {
 		log_error(l, "make socket: %s", strerror(errno));
 		return false;
 	}
-	l->sock = above_stdio(sv[0]);
-	c->sock = l->sock < 0 ? sv[1] : above_stdio(sv[1]);
-	if (l->sock < 0 || c->sock < 0 || clone_child(c, &l->pidfd) != 0)
-		err = errno;
-	if (c->sock >= 0)
-		close(c->sock);
-	if (err == 0) {
-		l->pidfd = above_stdio(l->pidfd);
-		if (l->pidfd < 0)
-			err = errno; /* the worker has no request yet: it ends with the socket; see finish */
+	l->sock = sv[0];
+	c->sock = sv[1];
+	if (sv[0] < OTPW_FD) { /* a host that closed 0 to 2 may yet print: not to the worker */
+		l->sock = fcntl(sv[0], F_DUPFD_CLOEXEC, OTPW_FD);
+		close(sv[0]);
 	}
+	err = l->sock >= 0 && clone_child(c, &l->pidfd) ? 0 : errno;
+	close(sv[1]);
 	if (err != 0)
 		log_error(l, "start worker: %s", strerror(err));
 	return err == 0;
@@ -605,14 +524,14 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* poll until something happens or the deadline: 0 then, and never for an interrupting signal. */
-static int poll_until(struct pollfd *fds, nfds_t n, int64_t deadline)
+/* False: nothing happened before the deadline. Signals do not matter. */
+static bool poll_until(struct pollfd *fds, nfds_t n, int64_t deadline)
 {
 	for (;;) {
 		int64_t left = deadline - now_ms();
 		int ready = poll(fds, n, left > 0 ? (int)left : 0);
 		if (ready >= 0 || (errno != EINTR && errno != EAGAIN))
-			return ready;
+			return ready > 0;
 	}
 }
 
@@ -620,13 +539,13 @@ static bool wait_end(int pidfd)
 {
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
-	return poll_until(&p, 1, now_ms() + OTPW_END_TIMEOUT * 1000) != 0;
+	return poll_until(&p, 1, now_ms() + OTPW_END_TIMEOUT * 1000);
 }
 
 /*
- * Ends the worker and takes its zombie away. shutdown as well as close, since another thread's child may hold a copy of
- * our socket. The host may have reaped already (a handler, SIGCHLD ignored): waitid then finds nothing, and that is
- * fine. A worker that not even SIGKILL ends, stuck in the kernel, is left behind rather than waited for.
+ * Ends the worker and reaps it. shutdown as well as close, since a child of another thread may hold a copy of our end.
+ * If the host has reaped it (a handler, SIGCHLD ignored) waitid finds nothing, and that is fine. A worker that not even
+ * SIGKILL ends, stuck in the kernel, is left rather than waited for.
  */
 static void finish(struct login *l)
 {
@@ -638,9 +557,9 @@ static void finish(struct login *l)
 	}
 	if (l->pidfd >= 0) {
 		if (!wait_end(l->pidfd)) {
-			syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0U);
+			syscall(__NR_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0U);
 			if (!wait_end(l->pidfd))
-				log_text(l, LOG_WARNING, "worker cannot be ended", 22);
+				log_line(l, LOG_WARNING, "worker cannot be ended");
 		}
 		if (waitid(WAIT_PIDFD, (id_t)l->pidfd, &how, WEXITED | WNOHANG | __WALL) != 0)
 			how.si_pid = 0;
@@ -656,26 +575,26 @@ static void finish(struct login *l)
 
 /* ---- the conversation ---- */
 
-/* The login fails, and finish says why. */
+/* The login fails whatever else happens, and finish says why. */
 __attribute__((format(printf, 2, 3)))
 static int disbelieve(struct login *l, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vsnprintf(l->why, sizeof l->why, fmt, ap) < 0)
+	if (vsnprintf(l->why, sizeof l->why, fmt, ap) <= 0)
 		strcpy(l->why, "worker failed");
 	va_end(ap);
 	return PAM_SYSTEM_ERR;
 }
 
-/* Waits for the socket or for the worker's end, which sets l->ended. False: neither came in time. */
+/* Waits for the socket or for the worker's end, which sets l->ended. */
 static bool wait_socket(struct login *l, short events)
 {
 	struct pollfd p[] = {{.fd = l->sock, .events = events}, {.fd = l->pidfd, .events = POLLIN}};
 
-	if (poll_until(p, 2, l->deadline) <= 0) {
-		disbelieve(l, "worker said nothing for %d s", OTPW_WORKER_TIMEOUT);
+	if (!poll_until(p, 2, l->deadline)) {
+		disbelieve(l, "worker took more than %d s", OTPW_WORKER_TIMEOUT);
 		return false;
 	}
 	if (p[1].revents != 0)
@@ -684,20 +603,19 @@ static bool wait_socket(struct login *l, short events)
 }
 
 /*
- * Exactly n bytes. End of file is also that the process is gone and the socket empty: another thread's child may hold
- * a copy of the worker's end.
+ * Exactly n bytes. A child of another thread may hold a copy of the worker's end, so end of file is also: the process
+ * is gone, and after that was seen the socket is empty.
  */
 static bool receive(struct login *l, void *data, size_t n)
 {
 	char *at = data;
 
 	while (n > 0) {
-		bool ended = l->ended; /* seen before the socket was found empty: nothing can follow */
 		ssize_t got = recv(l->sock, at, n, MSG_DONTWAIT);
 		if (got > 0) {
 			at += got;
 			n -= (size_t)got;
-		} else if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) && !ended) {
+		} else if (got < 0 && errno == EAGAIN && !l->ended) {
 			if (!wait_socket(l, POLLIN))
 				return false;
 		} else if (got == 0 || errno != EINTR) {
@@ -708,7 +626,6 @@ static bool receive(struct login *l, void *data, size_t n)
 	return true;
 }
 
-/* False: the worker does not read any more. It may have said why, so the caller goes on receiving. */
 static bool send_bytes(struct login *l, const void *data, size_t n)
 {
 	const char *at = data;
@@ -718,7 +635,7 @@ static bool send_bytes(struct login *l, const void *data, size_t n)
 		if (put > 0) {
 			at += put;
 			n -= (size_t)put;
-		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+		} else if (errno == EAGAIN) {
 			if (l->ended || !wait_socket(l, POLLOUT))
 				return false;
 		} else if (errno != EINTR) {
@@ -728,6 +645,7 @@ static bool send_bytes(struct login *l, const void *data, size_t n)
 	return true;
 }
 
+/* False: the worker does not read. It may have said why, so the caller goes on receiving. */
 static bool send_frame(struct login *l, int type, const void *data, size_t n)
 {
 	unsigned char head[OTPW_HEAD];
@@ -736,25 +654,26 @@ static bool send_frame(struct login *l, int type, const void *data, size_t n)
 	return send_bytes(l, head, sizeof head) && send_bytes(l, data, n);
 }
 
-/* The host allocated the response; no copy but libpam's own (PAM_AUTHTOK, for modules after this one) is left. */
+/* Modules after this one find the response as PAM_AUTHTOK. */
 static bool answer(struct login *l, const char *response)
 {
 	size_t n = strlen(response);
-	int ret;
 
 	if (n > OTPW_RESPONSE_MAX) {
-		log_text(l, LOG_WARNING, "response too long", 17);
+		log_line(l, LOG_WARNING, "response longer than %d bytes", OTPW_RESPONSE_MAX);
 		return false;
 	}
-	ret = pam_set_item(l->pamh, PAM_AUTHTOK, response);
-	if (ret != PAM_SUCCESS) {
-		log_text(l, LOG_ERR, "response cannot be stored", 25);
+	if (pam_set_item(l->pamh, PAM_AUTHTOK, response) != PAM_SUCCESS) {
+		log_line(l, LOG_ERR, "response cannot be stored");
 		return false;
 	}
 	return send_frame(l, OTPW_RESPONSE, response, n);
 }
 
-/* An unanswered prompt is not the end: the worker reads end of file, has its say, and gives the result. */
+/*
+ * No copy of the response but libpam's own is left. Without one our side is shut, but the worker still has its say and
+ * gives the result.
+ */
 static void prompt(struct login *l, const char *text)
 {
 	char *response = NULL;
@@ -766,33 +685,17 @@ static void prompt(struct login *l, const char *text)
 		explicit_bzero(response, strlen(response));
 		free(response);
 	}
-	if (!l->answered) {
-		l->hung_up = true;
+	if (!l->answered)
 		shutdown(l->sock, SHUT_WR);
-	}
 }
 
-static bool log_frame(struct login *l, const char *text, size_t n)
-{
-	static const char letters[] = "ewnid";
-	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
-	const char *at = n == 0 || text[0] == '\0' ? NULL : strchr(letters, text[0]);
-
-	if (at == NULL)
-		return false;
-	log_text(l, priorities[at - letters], text + 1, n - 1);
-	return true;
-}
-
-/* A notice that cannot be shown is not worth the login: by now the password is used up. */
+/* A notice that cannot be shown is not worth the login: the password is used up by now. */
 static void keep_notice(struct login *l, const char *text, size_t n)
 {
-	if (!is_printable(text, n)) {
-		log_text(l, LOG_WARNING, "notice has control characters, not shown", 40);
-		return;
-	}
-	memcpy(l->notice, text, n);
-	l->notice[n] = '\0';
+	if (is_printable(text, n))
+		memcpy(l->notice, text, n + 1);
+	else
+		log_line(l, LOG_WARNING, "notice with control characters dropped");
 }
 
 static int result(struct login *l, unsigned char code)
@@ -800,7 +703,7 @@ static int result(struct login *l, unsigned char code)
 	switch (code) {
 	case PAM_SUCCESS:
 		if (!l->answered)
-			return disbelieve(l, "worker reported success without an answered prompt");
+			return disbelieve(l, "worker reported success without a response");
 		return PAM_SUCCESS;
 	case PAM_AUTH_ERR:
 	case PAM_AUTHINFO_UNAVAIL:
@@ -811,67 +714,62 @@ static int result(struct login *l, unsigned char code)
 	}
 }
 
-/* The bound for a frame of the worker's, in bytes; -1: no such frame. */
-static int frame_max(unsigned char type)
-{
-	switch (type) {
-	case OTPW_PROMPT:
-		return OTPW_PROMPT_MAX;
-	case OTPW_LOG:
-		return OTPW_LOG_MAX;
-	case OTPW_NOTICE:
-		return OTPW_NOTICE_MAX;
-	case OTPW_RESULT:
-		return OTPW_RESULT_MAX;
-	default:
-		return -1;
-	}
-}
-
 /* Sends the request and serves the worker until its result. */
-static int relay(struct login *l, const struct request *r)
+static int relay(struct login *l, const char *request, size_t length)
 {
+	static const int bounds[256] = {
+		[OTPW_PROMPT] = OTPW_PROMPT_MAX,
+		[OTPW_LOG] = OTPW_LOG_MAX,
+		[OTPW_NOTICE] = OTPW_NOTICE_MAX,
+		[OTPW_RESULT] = OTPW_RESULT_MAX,
+	};
+	static const char letters[] = "ewnid";
+	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
 	unsigned char head[OTPW_HEAD];
 	char text[OTPW_LOG_MAX + 1];
+	const char *letter;
+	bool prompted = false;
 
 	l->deadline = now_ms() + OTPW_WORKER_TIMEOUT * 1000;
-	(void)send_frame(l, OTPW_REQUEST, r->buf, r->len);
+	(void)send_frame(l, OTPW_REQUEST, request, length);
 	for (int frames = 0; frames < OTPW_FRAMES_MAX; frames++) {
 		if (!receive(l, head, sizeof head))
 			return PAM_SYSTEM_ERR;
 		int n = head[1] << 8 | head[2];
-		if (n > frame_max(head[0]))
+		if (n == 0 || n > bounds[head[0]])
 			return disbelieve(l, "worker sent a frame of type 0x%02x with %d bytes", head[0], n);
 		if (!receive(l, text, (size_t)n))
 			return PAM_SYSTEM_ERR;
 		text[n] = '\0';
 		switch (head[0]) {
 		case OTPW_PROMPT:
-			if (l->hung_up || n == 0 || !is_printable(text, (size_t)n))
+			if ((prompted && !l->answered) || !is_printable(text, (size_t)n))
 				return disbelieve(l, "worker sent a prompt that cannot be asked");
 			prompt(l, text);
+			prompted = true;
 			break;
 		case OTPW_LOG:
-			if (!log_frame(l, text, (size_t)n))
-				return disbelieve(l, "worker sent a log line without priority");
+			letter = memchr(letters, text[0], sizeof letters - 1);
+			if (letter == NULL)
+				return disbelieve(l, "worker sent a log line without a priority");
+			log_bytes(l, priorities[letter - letters], text + 1, (size_t)n - 1);
 			break;
 		case OTPW_NOTICE:
 			keep_notice(l, text, (size_t)n);
 			break;
-		case OTPW_RESULT:
-			if (n != OTPW_RESULT_MAX)
-				return disbelieve(l, "worker sent an empty result");
+		default: /* OTPW_RESULT: the others have no bound */
 			return result(l, (unsigned char)text[0]);
 		}
 	}
 	return disbelieve(l, "worker sent more than %d frames", OTPW_FRAMES_MAX);
 }
 
-static int serve(struct login *l, const struct account *a, const struct request *r, const char *worker)
+static int serve(struct login *l, const struct account *a, int argc, const char **argv)
 {
+	char path[PATH_MAX];
 	bool root = geteuid() == 0;
 	struct child c = {
-		.path = worker,
+		.path = path,
 		.sock = -1,
 		.root = root,
 		.uid = a->pw.pw_uid,
@@ -879,71 +777,72 @@ static int serve(struct login *l, const struct account *a, const struct request 
 		.groups = a->groups,
 		.ngroups = a->ngroups,
 	};
+	char *request;
+	size_t length;
 	int ret = PAM_SYSTEM_ERR;
 
-	if (start(l, &c))
-		ret = relay(l, r);
-	finish(l);
-	return ret;
+	if (!find_worker(l, path))
+		return PAM_SYSTEM_ERR;
+	request = malloc(OTPW_REQUEST_MAX);
+	if (request == NULL) {
+		log_error(l, "out of memory");
+		return PAM_SYSTEM_ERR;
+	}
+	length = make_request(l, &a->pw, argc, argv, request);
+	if (length > 0) {
+		if (start(l, &c))
+			ret = relay(l, request, length);
+		finish(l);
+	}
+	free(request);
+	return l->why[0] == '\0' ? ret : PAM_SYSTEM_ERR;
 }
 
 /* ---- what PAM calls ---- */
 
-/* To delete what is not there makes libpam complain in the log. */
+/* libpam logs an error when asked to delete what is not there. */
 static void forget_notice(pam_handle_t *pamh)
 {
 	if (pam_getenv(pamh, NOTICE_ENV) != NULL)
 		(void)pam_putenv(pamh, NOTICE_ENV);
 }
 
-/* By environment, since that is what sshd carries from the process that authenticates to the one with the session. */
-static void leave_notice(struct login *l)
+/* In the environment because that is what sshd carries from the process that authenticates to that of the session. */
+static void leave_notice(const struct login *l)
 {
 	char env[sizeof NOTICE_ENV + 1 + sizeof l->notice];
 
-	if (l->notice[0] == '\0')
-		return;
 	snprintf(env, sizeof env, NOTICE_ENV "=%s", l->notice);
-	if (pam_putenv(l->pamh, env) != PAM_SUCCESS)
-		log_text(l, LOG_WARNING, "notice cannot be stored", 23);
+	if (l->notice[0] != '\0' && pam_putenv(l->pamh, env) != PAM_SUCCESS)
+		log_line(l, LOG_WARNING, "notice cannot be stored");
 }
 
 EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	struct login l = {.pamh = pamh, .user = "-", .rhost = "-", .sock = -1, .pidfd = -1};
-	struct account a = {0};
-	struct request r = {0};
+	struct login l = {.pamh = pamh, .sock = -1, .pidfd = -1};
+	struct account a = {.buf = NULL};
 	const char *user = NULL;
-	char *worker = NULL;
 	int ret;
 
 	(void)flags;
 	forget_notice(pamh);
 	(void)pam_fail_delay(pamh, OTPW_FAIL_DELAY);
 	ret = pam_get_user(pamh, &user, NULL);
-	if (ret != PAM_SUCCESS)
-		return ret == PAM_CONV_AGAIN ? PAM_INCOMPLETE : ret;
-	if (user == NULL)
-		return PAM_USER_UNKNOWN;
+	if (ret != PAM_SUCCESS || user == NULL)
+		return ret == PAM_SUCCESS ? PAM_USER_UNKNOWN : ret == PAM_CONV_AGAIN ? PAM_INCOMPLETE : ret;
 	name_parties(&l, user);
 
 	ret = find_account(&l, user, &a);
-	if (ret == PAM_SUCCESS) {
-		ret = PAM_SYSTEM_ERR;
-		worker = find_worker(&l);
-		if (worker != NULL && make_request(&l, &a.pw, argc, argv, &r))
-			ret = serve(&l, &a, &r, worker);
-	}
+	if (ret == PAM_SUCCESS)
+		ret = serve(&l, &a, argc, argv);
 	if (ret == PAM_SUCCESS)
 		leave_notice(&l);
-	free(worker);
-	free(r.buf);
 	free(a.groups);
 	free(a.buf);
 	return ret;
 }
 
-/* Success: a module that ignores here makes libpam deny a stack in which it stands alone, after the login succeeded. */
+/* Not ignore, for which libpam would fail a stack that has no other module, after the login succeeded. */
 EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	(void)pamh, (void)flags, (void)argc, (void)argv;
@@ -951,9 +850,9 @@ EXPORT int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **
 }
 
 /*
- * Ignore: whether an account may log in is for other modules to say. Success would let `account sufficient` skip them,
- * an expired account with it; ignored, libpam denies only where no other module says anything, which is a mistake that
- * shows at the first login.
+ * Whether an account may log in is not ours to say. Success would let `account sufficient` skip those who do say, and
+ * let an expired account in. Ignored, we count for nothing: libpam denies where nobody else says anything, a mistake
+ * that the first login shows.
  */
 EXPORT int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
@@ -961,16 +860,14 @@ EXPORT int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char 
 	return PAM_IGNORE;
 }
 
-/* Silent success without a notice: a login by key has none, and must not fail for it. */
+/* A login by key has no notice, and must not fail for it. */
 EXPORT int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	const char *notice = pam_getenv(pamh, NOTICE_ENV);
 
 	(void)argc, (void)argv;
-	if (notice == NULL)
-		return PAM_SUCCESS;
-	if (((unsigned)flags & PAM_SILENT) == 0 && strlen(notice) <= OTPW_NOTICE_MAX && is_printable(notice, strlen(notice)))
-		(void)pam_prompt(pamh, PAM_TEXT_INFO, NULL, "%s", notice);
+	if (notice != NULL && ((unsigned)flags & PAM_SILENT) == 0 && is_printable(notice, strnlen(notice, OTPW_NOTICE_MAX)))
+		(void)pam_prompt(pamh, PAM_TEXT_INFO, NULL, "%.*s", OTPW_NOTICE_MAX, notice);
 	forget_notice(pamh);
 	return PAM_SUCCESS;
 }
