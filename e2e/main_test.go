@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+
+// Package e2e tests the suite with real parts: sshd, ssh, su, login, sudo and
+// libpam of this system in a private world (see package world), and Debian's
+// OTPW 1.5 as the oracle.
+//
+// It needs root, what make has built ($OTPW_BUILD, by default build in the
+// source tree) and what scripts/original and scripts/need bring. Without root
+// its tests are skipped. OTPW_BUDGET multiplies the rounds of the long ones.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/otpw-go/otpw/e2e/world"
+)
+
+var (
+	theWorld *world.World
+	noWorld  error
+	skipped  atomic.Int32
+)
+
+func TestMain(m *testing.M) {
+	theWorld, noWorld = world.Enter()
+	status := m.Run()
+	if n := skipped.Load(); n > 0 {
+		fmt.Printf("e2e: %d tests skipped: %v\n", n, noWorld)
+	}
+	os.Exit(status)
+}
+
+// begin is the first line of each test: it returns the world, or skips the
+// test where there is none.
+func begin(t *testing.T) *world.World {
+	t.Helper()
+	if noWorld != nil {
+		skipped.Add(1)
+		t.Skip(noWorld)
+	}
+	theWorld.Watch(t, time.Duration(budget(1))*3*time.Minute)
+	return theWorld
+}
+
+// budget scales a number of rounds by $OTPW_BUDGET.
+func budget(n int) int {
+	if factor, err := strconv.Atoi(os.Getenv("OTPW_BUDGET")); err == nil && factor > 0 {
+		return n * factor
+	}
+	return n
+}

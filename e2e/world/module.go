@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+
+package world
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Module is an installed PAM module with the otpw-gen that belongs to it.
+type Module struct {
+	Dir       string // holds pam_otpw.so
+	Path      string // of pam_otpw.so, for PAM service files
+	Generator string // the path of otpw-gen
+}
+
+// Install installs the module under test in a new folder that every account
+// can reach, with the owners and modes of a real installation.
+func (w *World) Install(t T) Module {
+	t.Helper()
+	m := w.newModule(t)
+	w.copyBuilt(t, "pam_otpw.so", m.Path, 0o644)
+	w.copyBuilt(t, "pam_otpw/core.so", m.Core(), 0o644)
+	w.copyBuilt(t, "pam_otpw/worker", m.Worker(), 0o711)
+	w.copyBuilt(t, "otpw-gen", m.Generator, 0o755)
+	return m
+}
+
+// InstallOriginal installs Debian's OTPW 1.5, unpacked beside the build by scripts/original, likewise.
+func (w *World) InstallOriginal(t T) Module {
+	t.Helper()
+	m := w.newModule(t)
+	w.copyBuilt(t, "original/lib/security/pam_otpw.so", m.Path, 0o644)
+	w.copyBuilt(t, "original/usr/bin/otpw-gen", m.Generator, 0o755)
+	return m
+}
+
+// Worker is the path of the module's worker.
+func (m Module) Worker() string { return filepath.Join(m.Dir, "pam_otpw", "worker") }
+
+// Core is the path of the module's core.
+func (m Module) Core() string { return filepath.Join(m.Dir, "pam_otpw", "core.so") }
+
+func (w *World) newModule(t T) Module {
+	t.Helper()
+	w.mu.Lock()
+	w.modules++
+	root := fmt.Sprintf("/opt/otpw%d", w.modules)
+	w.mu.Unlock()
+	m := Module{Dir: root + "/security", Path: root + "/security/pam_otpw.so", Generator: root + "/bin/otpw-gen"}
+	for _, dir := range []string{m.Dir + "/pam_otpw", root + "/bin"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatalf("install module: %v", err)
+		}
+	}
+	return m
+}
+
+func (w *World) copyBuilt(t T, name, to string, mode os.FileMode) {
+	t.Helper()
+	if err := CopyFile(w.Built(t, name), to); err != nil {
+		t.Fatalf("install %s: %v", name, err)
+	}
+	if err := os.Chmod(to, mode); err != nil {
+		t.Fatalf("install %s: %v", name, err)
+	}
+}
