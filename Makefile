@@ -1,43 +1,143 @@
 # SPDX-License-Identifier: MIT
-SHELL := /bin/sh
-B := build
+#
+# make          builds everything into build/
+# make demo     the main job, for real: a list, its sheet, a login, and the same password refused
+# make test     all tests; what needs root and has none is skipped, and says so
+# make help     the rest
 
-GO      ?= go
-CC      ?= cc
+B      ?= build
+GO     ?= go
+CC     ?= cc
+PREFIX ?= /usr/local
+# where PAM looks for modules: where its own are
+PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard /lib/*/security/pam_unix.so /lib64/security/pam_unix.so \
+            /usr/lib*/security/pam_unix.so /lib/security/pam_unix.so) $(PREFIX)/lib/security/none)))
+# budget of the long tests: 1 is for every day, 10 takes about ten times as long
+OTPW_BUDGET ?= 1
+FUZZTIME    ?= 10s
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+export B OTPW_BUDGET
+export OTPW_BUILD := $(abspath $(B))
+export OTPW_ORIGINAL := $(abspath $(B)/original)
 
 CFLAGS   ?= -O2 -g
 WARN     := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wconversion
 HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
 HARDENLD := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
-DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"'
-GOLD     := -s -w -X github.com/otpw-go/otpw/pam/module.Version=$(VERSION)
+DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -Ipam
+HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
+GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt
 
-all: build
 build: $(B)/otpw-gen $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so
 
-GOFILES := $(shell find otp cmd printsheet pam -name '*.go') go.mod go.sum otp/words.txt
+help:
+	@sed -n '3,6s/^# //p' Makefile
+	@echo 'make build    the same as make'
+	@echo 'make unit     the part of make test that is quick and mostly needs no root'
+	@echo 'make e2e      the part of make test with real sshd, PAM and the original; needs root'
+	@echo 'make race     unit tests under the race detector'
+	@echo 'make fuzz     each fuzz target for FUZZTIME ($(FUZZTIME))'
+	@echo 'make bench    side by side with the original; needs root'
+	@echo 'make lint     gofmt, go vet, staticcheck, shellcheck, C compiler and analyzer'
+	@echo 'make install  into PREFIX ($(PREFIX)) and PAMDIR ($(PAMDIR)), below DESTDIR; never touches /etc'
+	@echo 'make uninstall, make clean'
 
-$(B)/otpw-gen: $(GOFILES)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/otpw-gen
+# ---- what has to be there ----
 
-$(B)/pam_otpw.so: pam/entry/pam_otpw.c pam/entry/exports.map pam/protocol.h
+tools:
+	@command -v git >/dev/null || { echo 'make: git is missing: install it, then try again' >&2; exit 1; }
+	@command -v $(GO) >/dev/null || { echo 'make: Go is missing: install Go 1.24 or newer (https://go.dev/dl/), then try again' >&2; exit 1; }
+	@$(GO) version | awk '{ split(substr($$3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 24) }' || \
+	  { echo "make: $$($(GO) version) is too old: install Go 1.24 or newer (https://go.dev/dl/), then try again" >&2; exit 1; }
+
+compiler: tools
+	@scripts/need 'building the PAM module' $(CC):gcc /usr/include/stdio.h:libc6-dev /usr/include/security/pam_modules.h:libpam0g-dev
+
+# ---- build ----
+
+# Entry, worker and core refuse each other when their versions differ: a new version builds all of them.
+$(B)/version: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIC -fvisibility=hidden -shared -Ipam -o $@ $< \
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+
+$(B)/otpw-gen: $(GOFILES) $(B)/version | tools
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
+
+$(B)/pam_otpw.so: pam/entry/pam_otpw.c pam/entry/exports.map pam/protocol.h $(B)/version | compiler
+	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIC -fvisibility=hidden -shared -o $@ $< \
 	  $(HARDENLD) -Wl,-z,nodelete -Wl,-z,defs -Wl,--version-script=pam/entry/exports.map -lpam
+	chmod 0644 $@
 
-$(B)/pam_otpw/worker: pam/worker/worker.c pam/protocol.h
+$(B)/pam_otpw/worker: pam/worker/worker.c pam/protocol.h $(B)/version | compiler
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIE -pie -Ipam -o $@ $< $(HARDENLD) -ldl
+	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIE -pie -o $@ $< $(HARDENLD) -ldl
 	chmod 0711 $@
 
-$(B)/pam_otpw/core.so: $(GOFILES)
+$(B)/pam_otpw/core.so: $(GOFILES) $(B)/version | compiler
 	@mkdir -p $(@D)
-	CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -ldflags "$(GOLD)" -o $@ ./pam/core
+	CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared \
+	  -ldflags '-s -w -X github.com/otpw-go/otpw/pam/module.Version=$(VERSION)' -o $@ ./pam/core
 	@rm -f $(@:.so=.h)
 	chmod 0644 $@
+
+# ---- tests ----
+
+$(B)/hosts/%: e2e/hosts/%.c | compiler
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) -D_GNU_SOURCE -o $@ $< -lpam -lpthread -ldl
+
+test-tools: compiler
+	@scripts/need 'the tests' ssh:openssh-client su:util-linux login:login sudo:sudo strace:strace sshd
+	@scripts/original
+
+test: unit e2e
+
+unit: build test-tools
+	scripts/gotest ./otp/... ./printsheet/... ./cmd/... ./pam/...
+
+e2e: build test-tools $(HOSTS)
+	scripts/gotest --root ./e2e/...
+
+race: tools
+	CGO_ENABLED=1 $(GO) test -race ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
+
+fuzz: tools
+	$(GO) test ./otp -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
+	$(GO) test ./otp -run '^$$' -fuzz '^FuzzResponse$$' -fuzztime $(FUZZTIME)
+
+demo: build test-tools
+	scripts/asroot 'make demo' $(GO) run ./e2e/demo
+
+bench: build test-tools $(HOSTS)
+	scripts/asroot 'make bench' $(GO) run ./e2e/bench
+
+lint: compiler
+	@scripts/need 'make lint' shellcheck:shellcheck
+	@test -z "$$(gofmt -l .)" || { echo 'gofmt wants to change:'; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	shellcheck scripts/* .ci/run $$(find . -name '*.sh' -not -path './$(B)/*')
+	for f in pam/entry/pam_otpw.c pam/worker/worker.c; do \
+	  $(CC) -O2 $(WARN) $(DEFS) -fanalyzer -fsyntax-only $$f || exit 1; done
+
+# ---- install ----
+
+install: build
+	install -D -m 0755 $(B)/otpw-gen $(DESTDIR)$(PREFIX)/bin/otpw-gen
+	install -d -m 0755 $(DESTDIR)$(PAMDIR)/pam_otpw
+	install -m 0711 $(B)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/worker
+	install -m 0644 $(B)/pam_otpw/core.so $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
+	install -m 0644 $(B)/pam_otpw.so $(DESTDIR)$(PAMDIR)/pam_otpw.so
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(DESTDIR)$(PAMDIR)/pam_otpw.so \
+	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
+	-rmdir $(DESTDIR)$(PAMDIR)/pam_otpw
 
 clean:
 	rm -rf $(B)
 
-.PHONY: all build clean
+.PHONY: FORCE build help tools compiler test-tools test unit e2e race fuzz demo bench lint install uninstall clean
