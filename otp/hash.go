@@ -5,7 +5,8 @@ package otp
 import (
 	"encoding/base64"
 
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // the OTPW1 format is defined with it
+	//lint:ignore SA1019 the OTPW1 format and its master keys are defined with it
+	"golang.org/x/crypto/ripemd160"
 )
 
 // b64Alphabet has 64 characters for 6 bits each; it leaves out l, 0 and 1,
@@ -22,14 +23,22 @@ const (
 // hash1 is the OTPW1 hash of a prefix password and a normalised one-time
 // password: the first 72 bits of RIPEMD-160 over both, 6 bits a character.
 func hash1(prefix, password []byte) (h [hashLen]byte) {
-	d := ripemd160.New()
-	d.Write(prefix)
-	d.Write(password)
-	var sum [ripemd160.Size]byte
-	d.Sum(sum[:0])
+	sum := ripemd(prefix, password)
 	b64.Encode(h[:], sum[:hashBits/8])
 	clear(sum[:])
 	return h
+}
+
+type digest = [ripemd160.Size]byte
+
+// ripemd is the RIPEMD-160 of the parts, one after the other.
+func ripemd(parts ...[]byte) (sum digest) {
+	d := ripemd160.New()
+	for _, p := range parts {
+		d.Write(p)
+	}
+	d.Sum(sum[:0])
+	return sum
 }
 
 // canonical maps a typed byte to the character that counts in a password, or

@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // the OTPW1 format is defined with it
 )
 
 // Bounds for master keys, in bits.
@@ -91,18 +89,6 @@ func (k *MasterKey) Password(f Form, entropy int, number string) []byte {
 
 // Wipe overwrites the key. It is of no use afterwards.
 func (k *MasterKey) Wipe() { clear(k.norm) }
-
-type digest = [ripemd160.Size]byte
-
-// ripemd is the RIPEMD-160 of the parts, one after the other.
-func ripemd(parts ...[]byte) (sum digest) {
-	d := ripemd160.New()
-	for _, p := range parts {
-		d.Write(p)
-	}
-	d.Sum(sum[:0])
-	return sum
-}
 
 // stream returns the first n bytes of the generator of OTPW 1.5: of a chain of
 // hashes, each over a counter, the hash before and the seed, it puts out the
