@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * A host like login or su, driven over pipes:
+ *
+ *   login [-n ROUNDS] [-s] [-a] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT]... CONFDIR SERVICE USER
+ *
+ * -n ROUNDS logs in that often, -s is silent (PAM_SILENT), -a only authenticates, -t takes the responses from a table,
+ * -r sets the remote host. -L lowers a soft limit of this process after PAM has started. Responses are otherwise lines
+ * of standard input; its end fails the conversation. A login that fails to authenticate goes no further.
+ *
+ * Prints what PAM says (`prompt:`, `info:`, `error:`, `log:`), the result of each call, PAM's environment before and
+ * after the session (`env:`), and at the end what became of the process. Status: 0 unchanged, 1 changed, 125 trouble.
+ */
+#include "host.h"
+
+/* Lowers, and says how to undo. */
+static struct limit lower(struct limit want)
+{
+	struct rlimit rl;
+	struct limit old = want;
+
+	getrlimit(want.resource, &rl);
+	old.soft = rl.rlim_cur;
+	rl.rlim_cur = want.soft;
+	if (setrlimit(want.resource, &rl) != 0)
+		err(125, "setrlimit");
+	return old;
+}
+
+static int report(const char *call, int ret)
+{
+	printf("%s: %d\n", call, ret);
+	fflush(stdout);
+	return ret;
+}
+
+static void print_env(pam_handle_t *pamh)
+{
+	char **env = pam_getenvlist(pamh);
+
+	for (char **e = env; e != NULL && *e != NULL; e++) {
+		printf("env: %s\n", *e);
+		free(*e);
+	}
+	free(env);
+}
+
+int main(int argc, char **argv)
+{
+	struct answers answers = {.text = NULL};
+	struct pam_conv conv = {converse, &answers};
+	struct picture before, after;
+	struct limit limits[16];
+	const char *rhost = NULL;
+	bool only_auth = false;
+	int rounds = 1, silent = 0, nlimits = 0, opt;
+
+	while ((opt = getopt(argc, argv, "n:sat:r:L:")) != -1) {
+		switch (opt) {
+		case 'n': rounds = atoi(optarg); break;
+		case 's': silent = (int)PAM_SILENT; break;
+		case 'a': only_auth = true; break;
+		case 't': load_table(&answers, optarg); break;
+		case 'r': rhost = optarg; break;
+		case 'L':
+			if (nlimits < 16)
+				limits[nlimits++] = parse_limit(optarg);
+			break;
+		default: return 125;
+		}
+	}
+	if (argc - optind != 3)
+		errx(125, "usage: login [-n ROUNDS] [-s] [-a] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT] CONFDIR SERVICE USER");
+
+	setvbuf(stdout, NULL, _IOLBF, 8192);
+	take_picture(&before);
+	for (int i = 0; i < rounds; i++) {
+		pam_handle_t *pamh = begin(argv[optind], argv[optind + 1], argv[optind + 2], &conv);
+		int ret;
+
+		if (rhost != NULL)
+			pam_set_item(pamh, PAM_RHOST, rhost);
+		for (int k = 0; k < nlimits; k++)
+			limits[k] = lower(limits[k]);
+		ret = report("authenticate", pam_authenticate(pamh, silent));
+		for (int k = 0; k < nlimits; k++)
+			limits[k] = lower(limits[k]);
+		print_env(pamh);
+		if (ret == PAM_SUCCESS && !only_auth) {
+			report("acct_mgmt", pam_acct_mgmt(pamh, silent));
+			report("setcred", pam_setcred(pamh, silent | PAM_ESTABLISH_CRED));
+			report("open_session", pam_open_session(pamh, silent));
+			print_env(pamh);
+			report("close_session", pam_close_session(pamh, silent));
+			report("setcred", pam_setcred(pamh, silent | PAM_DELETE_CRED));
+		}
+		pam_end(pamh, ret);
+	}
+	take_picture(&after);
+	free(answers.table);
+	return compare(&before, &after) ? 0 : 1;
+}
