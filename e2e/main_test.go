@@ -10,8 +10,10 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -28,6 +30,11 @@ var (
 
 func TestMain(m *testing.M) {
 	theWorld, noWorld = world.Enter()
+	// Logins mostly wait: for each other, and for the delay after a wrong password.
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "8")
+	}
 	status := m.Run()
 	if n := skipped.Load(); n > 0 {
 		fmt.Printf("e2e: %d tests skipped: %v\n", n, noWorld)

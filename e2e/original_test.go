@@ -14,19 +14,6 @@ import (
 // oracle's own: they say which of its properties ours keeps and which it
 // must not have.
 
-const prefix = "geheim"
-
-// pamLines is a PAM service with nothing but the module.
-func pamLines(m world.Module, arguments ...string) []string {
-	arg := strings.Join(append([]string{""}, arguments...), " ")
-	return []string{
-		"auth required " + m.Path + arg,
-		"account required pam_permit.so",
-		"session required pam_permit.so",
-		"session optional " + m.Path + arg,
-	}
-}
-
 func TestOriginalLogin(t *testing.T) {
 	t.Parallel()
 	w := begin(t)
@@ -82,7 +69,6 @@ func TestOriginalCtrlCLeavesLock(t *testing.T) {
 	l := sshd.Login(a)
 	first := l.Single()
 	l.CtrlC()
-	l.Wait()
 	world.Until(t, "the connection's processes are gone", func() bool { return len(sshd.Family()) == 0 })
 	if got := a.Lock(t); got != first {
 		t.Errorf("lock names %q after Ctrl-C, want %s", got, first)

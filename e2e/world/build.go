@@ -70,8 +70,10 @@ func visibleTrees(dir string) ([]string, error) {
 		return nil, err
 	}
 	trees := []string{source}
-	if b := BuildDir(source); !within(b, source) {
-		trees = append(trees, b)
+	for _, dir := range []string{BuildDir(source), originalDir(source)} {
+		if _, err := os.Stat(dir); err == nil && !within(dir, source) && !within(dir, trees[len(trees)-1]) {
+			trees = append(trees, dir)
+		}
 	}
 	return trees, nil
 }
@@ -89,15 +91,24 @@ func sourceRoot(dir string) (string, error) {
 }
 
 // BuildDir is the folder that make builds in: $OTPW_BUILD, or build in the source tree.
-func BuildDir(source string) string {
-	b := os.Getenv("OTPW_BUILD")
-	switch {
-	case b == "":
-		return filepath.Join(source, "build")
-	case filepath.IsAbs(b):
-		return filepath.Clean(b)
+func BuildDir(source string) string { return fromEnv("OTPW_BUILD", source, "build") }
+
+// originalDir is the folder that scripts/original unpacked in: $OTPW_ORIGINAL, or original beside what was built.
+func originalDir(source string) string {
+	return fromEnv("OTPW_ORIGINAL", BuildDir(source), "original")
+}
+
+// fromEnv is a folder that an environment variable names, or, when it does
+// not, the usual one. One that is not absolute is in dir.
+func fromEnv(variable, dir, usual string) string {
+	path := os.Getenv(variable)
+	if path == "" {
+		path = usual
 	}
-	return filepath.Join(source, b)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return filepath.Clean(path)
 }
 
 func within(path, dir string) bool {
@@ -172,7 +183,7 @@ func makeFolders(root string) error {
 		}
 	}
 	for _, f := range []string{"/run/utmp", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog", "/var/log/faillog"} {
-		if err := os.WriteFile(root+f, nil, 0o644); err != nil {
+		if err := os.WriteFile(root+f, nil, 0o600); err != nil {
 			return err
 		}
 	}

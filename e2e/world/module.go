@@ -20,10 +20,10 @@ type Module struct {
 func (w *World) Install(t T) Module {
 	t.Helper()
 	m := w.newModule(t)
-	w.copyBuilt(t, "pam_otpw.so", m.Path, 0o644)
-	w.copyBuilt(t, "pam_otpw/core.so", m.Core(), 0o644)
-	w.copyBuilt(t, "pam_otpw/worker", m.Worker(), 0o711)
-	w.copyBuilt(t, "otpw-gen", m.Generator, 0o755)
+	w.copy(t, w.Built(t, "pam_otpw.so"), m.Path, 0o644)
+	w.copy(t, w.Built(t, "pam_otpw/core.so"), m.Core(), 0o644)
+	w.copy(t, w.Built(t, "pam_otpw/worker"), m.Worker(), 0o711)
+	w.copy(t, w.Built(t, "otpw-gen"), m.Generator, 0o755)
 	return m
 }
 
@@ -31,8 +31,9 @@ func (w *World) Install(t T) Module {
 func (w *World) InstallOriginal(t T) Module {
 	t.Helper()
 	m := w.newModule(t)
-	w.copyBuilt(t, "original/lib/security/pam_otpw.so", m.Path, 0o644)
-	w.copyBuilt(t, "original/usr/bin/otpw-gen", m.Generator, 0o755)
+	dir := originalDir(w.Source)
+	w.copy(t, dir+"/lib/security/pam_otpw.so", m.Path, 0o644)
+	w.copy(t, dir+"/usr/bin/otpw-gen", m.Generator, 0o755)
 	return m
 }
 
@@ -57,12 +58,13 @@ func (w *World) newModule(t T) Module {
 	return m
 }
 
-func (w *World) copyBuilt(t T, name, to string, mode os.FileMode) {
+func (w *World) copy(t T, from, to string, mode os.FileMode) {
 	t.Helper()
-	if err := CopyFile(w.Built(t, name), to); err != nil {
-		t.Fatalf("install %s: %v", name, err)
+	err := CopyFile(from, to)
+	if err == nil {
+		err = os.Chmod(to, mode)
 	}
-	if err := os.Chmod(to, mode); err != nil {
-		t.Fatalf("install %s: %v", name, err)
+	if err != nil {
+		t.Fatalf("install: %v", err)
 	}
 }

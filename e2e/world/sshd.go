@@ -124,6 +124,19 @@ func (s *Sshd) Authenticator() Process {
 	})
 }
 
+// Monitor is the privileged process of a connection that has not logged in yet; there must be exactly one.
+func (s *Sshd) Monitor() Process {
+	s.t.Helper()
+	return s.only("monitor", func(p Process) bool { return p.Parent == s.PID })
+}
+
+// Unprivileged is the process that speaks to the network for a connection that
+// has not logged in yet; there must be exactly one.
+func (s *Sshd) Unprivileged() Process {
+	s.t.Helper()
+	return s.only("network child", func(p Process) bool { return strings.Contains(p.Title, "[net]") })
+}
+
 // Worker is the module's worker; there must be exactly one.
 func (s *Sshd) Worker() Process {
 	s.t.Helper()

@@ -97,11 +97,22 @@ func (term *Terminal) Type(text string) {
 // Enter types text and presses Enter.
 func (term *Terminal) Enter(text string) { term.Type(text + "\r") }
 
-// CtrlC presses Ctrl-C.
-func (term *Terminal) CtrlC() { term.Type("\x03") }
-
-// CtrlD presses Ctrl-D.
-func (term *Terminal) CtrlD() { term.Type("\x04") }
+// CtrlC presses Ctrl-C, as people do until the program ends: ssh notices the
+// key only while it reads, and does not yet when its prompt has just appeared.
+func (term *Terminal) CtrlC() {
+	term.t.Helper()
+	deadline := time.After(Patience)
+	for {
+		term.Type("\x03")
+		select {
+		case <-term.done:
+			return
+		case <-time.After(200 * time.Millisecond):
+		case <-deadline:
+			term.t.Fatalf("%s does not end by Ctrl-C\n%s%s", term.cmd.Args[0], term.transcript(), ProcessTable())
+		}
+	}
+}
 
 // Kill kills the program with SIGKILL: a connection that it has is cut.
 func (term *Terminal) Kill() { _ = term.cmd.Process.Kill() }
