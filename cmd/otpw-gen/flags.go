@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/otpw-go/otpw/otp"
+	"github.com/otpw-go/otpw/printsheet"
+)
+
+// options are the values of the flags.
+type options struct {
+	page        printsheet.Page
+	form        int
+	entropy     int
+	file        string
+	ordered     bool
+	masterKey   bool
+	fromKey     bool
+	keyForm     int
+	keyEntropy  int
+	suggest     bool
+	unlock      bool
+	debug       bool
+	sameOptions string // for printing this sheet again
+}
+
+const (
+	longHelp = `otpw-gen makes one-time passwords. It prints them on standard output, to be put
+on paper, and keeps only their hashes, in the list file.
+
+It asks for a prefix password. At a login you type that first, and the one-time
+password with the number you are asked for right behind it.
+
+A new list replaces the one before: the old sheet is of no use any more.`
+
+	examples = `  otpw-gen | lpr              print a page
+  otpw-gen --count 40 | lpr   just forty passwords
+  otpw-gen -m >sheet.txt      with a master key, to print the sheet again:
+  otpw-gen -k | lpr`
+)
+
+// newCommand returns the command; c does the work.
+func newCommand(c *command) *cobra.Command {
+	o := &c.opts
+	cmd := &cobra.Command{
+		Use:                   "otpw-gen [options]",
+		Short:                 "make a list of one-time passwords",
+		Long:                  longHelp,
+		Example:               examples,
+		Version:               version,
+		Args:                  noArgs,
+		DisableFlagsInUseLine: true,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.sameOptions = sameOptions(cmd.Flags())
+			if err := o.check(cmd.Flags()); err != nil {
+				return err
+			}
+			return c.run()
+		},
+	}
+	cmd.SetVersionTemplate("otpw-gen {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	o.define(cmd.Flags())
+	return cmd
+}
+
+// define makes the flags. The single letters are those of the original.
+func (o *options) define(f *pflag.FlagSet) {
+	f.SortFlags = false
+	number := func(to *int, name, letter string, value int, usage string) {
+		*to = value
+		f.VarP((*number)(to), name, letter, usage)
+	}
+	number(&o.page.Height, "height", "h", printsheet.DefaultHeight, "lines on a page")
+	number(&o.page.Width, "width", "w", printsheet.DefaultWidth, "characters in a line, at most")
+	number(&o.page.Pages, "pages", "s", 1, "pages")
+	number(&o.page.Count, "count", "", 0, "passwords, on as many pages as they need")
+	number(&o.entropy, "entropy", "e", otp.DefaultEntropy, "bits of randomness in a password, at least")
+	number(&o.form, "form", "p", int(otp.Base64),
+		"0: passwords of letters, digits and :%=+/; 1: of words; 2: of small letters and digits")
+	f.StringVarP(&o.file, "file", "f", "", "the list `file`, instead of ~/.otpw")
+	f.BoolVarP(&o.page.Bare, "no-header", "n", false, "no header and footer on the pages")
+	f.BoolVarP(&o.ordered, "ordered", "o", false, "logins ask for the passwords as printed, instead of in random order")
+	f.BoolVarP(&o.masterKey, "master-key", "m", false, "make the passwords of a new master key, and show it")
+	f.BoolVarP(&o.fromKey, "from-master-key", "k", false, "ask for a master key and print its sheet again; the list stays as it is")
+	number(&o.keyEntropy, "key-entropy", "E", otp.DefaultKeyEntropy, "bits of randomness in the master key, at least")
+	number(&o.keyForm, "key-form", "P", int(otp.Base32), "form of the master key, as for -p")
+	f.BoolVarP(&o.suggest, "suggest", "r", false, "print one random password, of -e and -p, and do nothing else")
+	f.BoolVarP(&o.unlock, "unlock", "l", false, "remove the lock file that broken-off logins have left, and do nothing else")
+	f.BoolVarP(&o.debug, "debug", "d", false, "say what is being done (sizes, no secrets)")
+	// without single letters: -h is the height, as it was in the original
+	f.Bool("help", false, "show this help")
+	f.Bool("version", false, "show the version")
+}
+
+// check refuses what does not go together or is out of bounds.
+func (o *options) check(f *pflag.FlagSet) error {
+	switch {
+	case o.masterKey && o.fromKey:
+		return usage("-m makes a master key, -k asks for one: not both")
+	case o.suggest && o.unlock:
+		return usage("-r and -l are two different things: not both")
+	case f.Changed("count") && f.Changed("pages"):
+		return usage("--count and -s both say how many passwords there will be: not both")
+	case f.Changed("count") && o.page.Count < 1:
+		return usage("--count: %d passwords, want at least 1", o.page.Count)
+	case f.Changed("file") && o.file == "":
+		return usage("-f: the name of the file is empty")
+	}
+	return o.checkForms()
+}
+
+func (o *options) checkForms() error {
+	const forms = "want 0, 1 or 2"
+	form, keyForm := otp.Form(o.form), otp.Form(o.keyForm)
+	if !form.Valid() {
+		return usage("-p: there is no form %d, "+forms, o.form)
+	}
+	if !keyForm.Valid() {
+		return usage("-P: there is no form %d, "+forms, o.keyForm)
+	}
+	if err := form.CheckEntropy(o.entropy); err != nil {
+		return usage("-e: %w", err)
+	}
+	if err := keyForm.CheckKeyEntropy(o.keyEntropy); err != nil {
+		return usage("-E: %w", err)
+	}
+	return nil
+}
+
+// sameOptions returns the options given that shape the sheet, each with a
+// blank before it: with them, -k prints the same sheet again.
+func sameOptions(f *pflag.FlagSet) string {
+	var b strings.Builder
+	f.Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "no-header":
+			if f.Value.String() == "true" {
+				b.WriteString(" -n")
+			}
+		case "height", "width", "pages", "entropy", "form":
+			fmt.Fprintf(&b, " -%s %s", f.Shorthand, f.Value)
+		case "count":
+			fmt.Fprintf(&b, " --count %s", f.Value)
+		}
+	})
+	return b.String()
+}
+
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%q is not an option: otpw-gen takes nothing else", args[0])
+	}
+	return nil
+}
+
+// A number is the value of a flag. Its bounds are checked later: they depend on
+// other flags.
+type number int
+
+func (n *number) String() string { return strconv.Itoa(int(*n)) }
+func (n *number) Type() string   { return "number" }
+
+func (n *number) Set(s string) error {
+	v, err := strconv.ParseInt(s, 10, 32)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return errors.New("out of range")
+	case err != nil:
+		return errors.New("not a number")
+	}
+	*n = number(v)
+	return nil
+}
+
+// A usageError is the fault of the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// flagError puts into our words what pflag has against the command line.
+func flagError(err error) error {
+	var (
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return usage("unknown option %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
+	case errors.As(err, &missing):
+		return usage("option %s needs a value%s", letter(missing.GetFlag()), notHelp(missing.GetFlag()))
+	case errors.As(err, &invalid):
+		return usage("option %s: %q is %w%s", letter(invalid.GetFlag()), invalid.GetValue(), invalid.Unwrap(), notHelp(invalid.GetFlag()))
+	}
+	return usageError{err}
+}
+
+func dashed(name, bundle string) string {
+	if bundle != "" {
+		if len(bundle) > 1 {
+			return fmt.Sprintf("-%s in -%s", name, bundle)
+		}
+		return "-" + name
+	}
+	return "--" + name
+}
+
+func letter(f *pflag.Flag) string {
+	if f.Shorthand != "" {
+		return "-" + f.Shorthand
+	}
+	return "--" + f.Name
+}
+
+// notHelp helps those who expect help of -h.
+func notHelp(f *pflag.Flag) string {
+	if f.Name == "height" {
+		return " (-h is the height of a page)"
+	}
+	return ""
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+
+// Otpw-gen makes a list of one-time passwords: it prints the sheet on standard
+// output and writes the hashes to the list file, by default ~/.otpw.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set when linking.
+var version = "unknown"
+
+func main() { os.Exit(run()) }
+
+// run is main, but returns the exit status: 0, or 1 after any error, as the
+// original has it. A signal ends the program with 128 and its number.
+func run() int {
+	harden()
+	// A pipe that nobody reads any more is an error like others.
+	signal.Ignore(syscall.SIGPIPE)
+	c := &command{in: newInput(os.Stdin, os.Stderr), out: os.Stdout, msg: os.Stderr}
+	stop := c.watchSignals()
+	defer stop()
+	defer c.cleanUp() // in a panic, too
+
+	err := newCommand(c).Execute()
+	c.cleanUp()
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(c.msg, "otpw-gen: %v\n", err)
+	if h := hint(err); h != "" {
+		fmt.Fprintln(c.msg, h)
+	}
+	return 1
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/otpw-go/otpw/otp"
+)
+
+const tries = 3 // at a terminal; a pipe has one
+
+var (
+	errKept    = errors.New("no new list wanted")
+	errDiffers = errors.New("the two prefix passwords differ")
+	errEmpty   = errors.New("no prefix password")
+)
+
+// attempts returns how often somebody may answer.
+func (in *input) attempts() int {
+	if in.terminal {
+		return tries
+	}
+	return 1
+}
+
+// askReplace asks whether an existing list may go. The answer of the original
+// to an empty line is yes.
+func (c *command) askReplace() error {
+	if !c.old {
+		return nil
+	}
+	fmt.Fprintf(c.msg, "There is a list already: %s%s.\n", c.path, c.unused())
+	a, err := c.in.ask("Replace it? Its sheet will be of no use any more (Y/n): ")
+	if err != nil {
+		return err
+	}
+	a = strings.ToLower(strings.TrimRight(a, "\r"))
+	if a != "" && !strings.HasPrefix(a, "y") {
+		return errKept
+	}
+	return nil
+}
+
+// unused says how many passwords the old list has left, if it can be read.
+func (c *command) unused() string {
+	if st, err := os.Stat(c.path); err != nil || st.Size() > otp.MaxFileSize {
+		return ""
+	}
+	data, err := os.ReadFile(c.path)
+	if err != nil {
+		return ""
+	}
+	l, err := otp.Parse(data)
+	if err != nil {
+		return ", which is damaged"
+	}
+	r := l.Remaining()
+	return fmt.Sprintf(", with %d of %d passwords left", r.Unused, r.Total)
+}
+
+// askPrefix asks for the prefix password, twice. The caller should clear it.
+func (c *command) askPrefix() ([]byte, error) {
+	fmt.Fprint(c.msg, prefixText)
+	for n := c.in.attempts(); ; n-- {
+		prefix, err := c.askPrefixTwice()
+		if err == nil {
+			c.warnPrefix(prefix)
+			return prefix, nil
+		}
+		if n == 1 || !errors.Is(err, errDiffers) && !errors.Is(err, errEmpty) {
+			return nil, err
+		}
+		if errors.Is(err, errDiffers) {
+			fmt.Fprintln(c.msg, "They were not the same. Once more, both of them:")
+		}
+	}
+}
+
+func (c *command) askPrefixTwice() ([]byte, error) {
+	prefix, err := c.in.askSecret("New prefix password: ")
+	if err != nil {
+		return nil, err
+	}
+	if len(prefix) == 0 && c.in.terminal {
+		fmt.Fprintln(c.msg, emptyWarning)
+		a, err := c.in.ask("Really without a prefix password (y/N)? ")
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasPrefix(strings.ToLower(a), "y") {
+			return nil, errEmpty
+		}
+		return prefix, nil
+	}
+	again, err := c.in.askSecret("The same again: ")
+	defer clear(again)
+	if err == nil && !bytes.Equal(prefix, again) {
+		err = errDiffers
+	}
+	if err != nil {
+		clear(prefix)
+		return nil, err
+	}
+	return prefix, nil
+}
+
+// warnPrefix speaks of prefixes that are taken as they are, but may not be
+// what was meant.
+func (c *command) warnPrefix(prefix []byte) {
+	switch {
+	case len(prefix) == 0 && !c.in.terminal:
+		fmt.Fprintln(c.msg, emptyWarning)
+	case bytes.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 127 }):
+		fmt.Fprintln(c.msg, "Warning: there is a control character in the prefix password (a line end of another\n"+
+			"system, perhaps). It counts, and will have to be typed at each login.")
+	}
+}
+
+// askMasterKey asks for a master key.
+func (c *command) askMasterKey() (*otp.MasterKey, error) {
+	for n := c.in.attempts(); ; n-- {
+		typed, err := c.in.askSecret("Master key: ")
+		if err != nil {
+			return nil, err
+		}
+		key, err := otp.ParseMasterKey(typed)
+		clear(typed)
+		if err == nil || n == 1 {
+			return key, err
+		}
+		fmt.Fprintln(c.msg, "That is not a master key: there must be a typing error. Once more:")
+	}
+}

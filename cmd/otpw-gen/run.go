@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/otpw-go/otpw/otp"
+	"github.com/otpw-go/otpw/printsheet"
+)
+
+// A command is one run of otpw-gen.
+type command struct {
+	opts options
+	in   *input
+	out  *os.File  // the sheet, and nothing else
+	msg  io.Writer // everything else
+
+	layout printsheet.Layout
+
+	mu      sync.Mutex       // guards the rest against watchSignals
+	path    string           // of the list
+	old     bool             // there is a list
+	pending *otp.Replacement // the new list on its way
+	done    bool             // the new list is in its place
+}
+
+func (c *command) run() error {
+	if c.opts.suggest {
+		return c.suggest()
+	}
+	path, err := listPath(c.opts.file)
+	if err != nil && !c.opts.fromKey { // which needs no list
+		return err
+	}
+	c.setPlace(path, false)
+	if c.opts.unlock {
+		return c.unlock()
+	}
+	form := otp.Form(c.opts.form)
+	if c.layout, err = printsheet.New(c.opts.page, form.PrintedLen(c.opts.entropy)); err != nil {
+		return usageError{err}
+	}
+	c.debugf("passwords of %d characters (%d printed), for %d bits", form.Len(c.opts.entropy), form.PrintedLen(c.opts.entropy), c.opts.entropy)
+	l := c.layout
+	c.debugf("%d passwords in %d columns and %d rows on each of %d pages, numbers of %d digits", l.Count, l.Columns, l.Rows, l.Pages, l.Digits)
+	if c.opts.fromKey {
+		return c.regenerate()
+	}
+	return c.generate()
+}
+
+// suggest prints a password and does nothing else.
+func (c *command) suggest() error {
+	form := otp.Form(c.opts.form)
+	p := otp.NewPassword(form, c.opts.entropy)
+	_, err := fmt.Fprintf(c.out, "%s\n", form.Printed(p))
+	return err
+}
+
+// unlock removes the lock file.
+func (c *command) unlock() error {
+	names, err := otp.Unlock(c.path)
+	switch {
+	case err != nil:
+		return err
+	case names == "":
+		fmt.Fprintf(c.msg, "There is no lock file beside %s.\n", c.path)
+	case names == "damaged":
+		fmt.Fprintf(c.msg, "Removed the lock file of %s. It was damaged.\n", c.path)
+	default:
+		fmt.Fprintf(c.msg, "Removed the lock file of %s, which named %s.\n%s\n", c.path, names, unlockNote)
+	}
+	return nil
+}
+
+// regenerate prints the sheet of a master key again. The list stays as it is.
+func (c *command) regenerate() error {
+	if err := c.checkOutput(); err != nil {
+		return err
+	}
+	key, err := c.askMasterKey()
+	if err != nil {
+		return err
+	}
+	defer key.Wipe()
+	return c.print(c.passwords(key), true)
+}
+
+// generate makes a new list. The old one works until the new one is on disk and
+// the whole sheet has left this program.
+func (c *command) generate() error {
+	if err := c.checkPlace(); err != nil {
+		return err
+	}
+	if err := c.askReplace(); err != nil {
+		return err
+	}
+	prefix, err := c.askPrefix()
+	if err != nil {
+		return err
+	}
+	key, text := c.newMasterKey()
+	if key != nil {
+		defer key.Wipe()
+	}
+	passwords := c.passwords(key)
+	defer wipe(passwords)
+	list, err := otp.NewList(prefix, passwords, c.opts.ordered)
+	clear(prefix)
+	if err != nil {
+		return err
+	}
+	if err := c.write(list); err != nil {
+		return c.keptError(err)
+	}
+	if err := c.print(passwords, false); err != nil {
+		return c.keptError(err)
+	}
+	if err := c.commit(); err != nil {
+		return c.commitError(err, list)
+	}
+	c.report(text)
+	return nil
+}
+
+// checkPlace finds out, before any question, what would make the answers useless.
+func (c *command) checkPlace() error {
+	old, err := otp.Existing(c.path)
+	if err != nil {
+		return err
+	}
+	c.setPlace(c.path, old)
+	if err := otp.CheckFolder(c.path); err != nil {
+		return err
+	}
+	return c.checkOutput()
+}
+
+func (c *command) setPlace(path string, old bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.path, c.old = path, old
+}
+
+// newMasterKey returns a new master key and its text as printed, or nil if
+// there is to be none.
+func (c *command) newMasterKey() (*otp.MasterKey, []byte) {
+	if !c.opts.masterKey {
+		return nil, nil
+	}
+	form := otp.Form(c.opts.keyForm)
+	key, text := otp.NewMasterKey(form, c.opts.keyEntropy)
+	defer clear(text)
+	c.debugf("master key of %d characters", len(text))
+	return key, form.Printed(text)
+}
+
+// passwords returns the passwords of the key, or random ones without a key.
+func (c *command) passwords(key *otp.MasterKey) []otp.Numbered {
+	form := otp.Form(c.opts.form)
+	ps := make([]otp.Numbered, c.layout.Count)
+	for i := range ps {
+		ps[i].Number = c.layout.Number(i)
+		if key != nil {
+			ps[i].Password = key.Password(form, c.opts.entropy, ps[i].Number)
+		} else {
+			ps[i].Password = otp.NewPassword(form, c.opts.entropy)
+		}
+	}
+	return ps
+}
+
+func wipe(ps []otp.Numbered) {
+	for _, p := range ps {
+		clear(p.Password)
+	}
+}
+
+// write puts the new list beside the old one.
+func (c *command) write(list *otp.List) (err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending, err = otp.Replace(c.path); err != nil {
+		return err
+	}
+	c.debugf("writing %d bytes", len(list.Bytes()))
+	return c.pending.Write(list)
+}
+
+// commit puts the new list in the place of the old one.
+func (c *command) commit() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.pending.Commit()
+	c.done = err == nil
+	if err == nil {
+		c.pending = nil
+	}
+	return err
+}
+
+// print writes the sheet, all of it, to where it shall go.
+func (c *command) print(ps []otp.Numbered, again bool) error {
+	form := otp.Form(c.opts.form)
+	cells := make([]printsheet.Numbered, len(ps))
+	for i, p := range ps {
+		cells[i] = printsheet.Numbered{Number: p.Number, Password: form.Printed(p.Password)}
+		defer clear(cells[i].Password)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	h := printsheet.Header{Time: time.Now(), Host: host, Again: again}
+	if err := printsheet.WriteText(c.out, c.layout, h, cells); err != nil {
+		return outputError{err}
+	}
+	return c.closeOutput()
+}
+
+func (c *command) debugf(format string, args ...any) {
+	if c.opts.debug {
+		fmt.Fprintf(c.msg, "debug: "+format+"\n", args...)
+	}
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/otpw-go/otpw/otp"
+	"github.com/otpw-go/otpw/printsheet"
+)
+
+const (
+	prefixText = `
+Choose a prefix password, and keep it in your head. At each login you type it
+first, and right behind it the password from the sheet. Without it, a sheet that
+is lost or copied is of no use to anybody: do not write it on the sheet.
+
+`
+	emptyWarning = "Warning: without a prefix password, whoever finds the sheet can log in as you."
+
+	unlockNote = `Logins may ask for these numbers again. If you have typed their passwords on a
+keyboard that you do not trust, make a new list: otpw-gen | lpr`
+)
+
+// report says what has been done. text is the new master key as printed, or nil.
+func (c *command) report(text []byte) {
+	fmt.Fprintf(c.msg, "\n%d new passwords, with their hashes in %s.\n", c.layout.Count, c.path)
+	if c.old {
+		fmt.Fprintln(c.msg, "The sheet before this one is of no use any more.")
+	}
+	if text != nil {
+		fmt.Fprintf(c.msg, "\nMaster key: %s\nKeep it secret. To print this sheet again: otpw-gen -k%s\n", text, c.opts.sameOptions)
+		clear(text)
+	}
+}
+
+// state says in what state a signal leaves the list. c.mu is held.
+func (c *command) state() string {
+	switch {
+	case c.done:
+		return "but the new list is in its place"
+	case c.old:
+		return "the old list is as it was"
+	}
+	return "no list was made"
+}
+
+// A keptError is one from before the new list was in its place.
+type keptError struct {
+	error
+	old bool // there is an old one
+}
+
+func (e keptError) Unwrap() error { return e.error }
+
+func (c *command) keptError(err error) error { return keptError{err, c.old} }
+
+// commitError says whether the sheet that is printed already is any good.
+func (c *command) commitError(err error, list *otp.List) error {
+	data, readErr := os.ReadFile(c.path)
+	if readErr == nil && bytes.Equal(data, list.Bytes()) {
+		return err
+	}
+	return keptError{err, c.old}
+}
+
+// hint says what to do about an error, in one or more lines.
+func hint(err error) string {
+	h := advice(err)
+	var kept keptError
+	if errors.As(err, &kept) {
+		if h != "" {
+			h += "\n"
+		}
+		if kept.old {
+			h += "The old list is as it was. If anything of the new sheet was printed, throw it away."
+		} else {
+			h += "No list was made. If anything of the sheet was printed, throw it away."
+		}
+	}
+	return h
+}
+
+func advice(err error) string {
+	var (
+		wrongUse usageError
+		output   outputError
+	)
+	switch {
+	case errors.Is(err, printsheet.ErrTooMany):
+		return "Fewer pages (-s), lower ones (-h), or a --count."
+	case errors.As(err, &wrongUse):
+		return "For help: otpw-gen --help"
+	case errors.Is(err, errNoOutput), errors.Is(err, errListOutput):
+		return "Say where the sheet shall go: otpw-gen | lpr, or otpw-gen >sheet.txt"
+	case errors.As(err, &output):
+		return outputAdvice(err)
+	case errors.Is(err, errKept):
+		return "The old list is as it was."
+	case errors.Is(err, errDiffers), errors.Is(err, errEmpty), errors.Is(err, errLongLine):
+		return "Nothing was changed. Try again: otpw-gen"
+	case errors.Is(err, errInputEnd):
+		return "Nothing was changed."
+	case errors.Is(err, otp.ErrMasterKey):
+		return "Compare it with what you noted: every character counts, and so do capitals. Blanks do not."
+	case errors.Is(err, otp.ErrBusy):
+		return "Another otpw-gen, or a login, is at work on the list. Try again in a moment."
+	case errors.Is(err, otp.ErrNotList):
+		return "It is left alone. Move it out of the way, or name another file with -f."
+	}
+	return fileAdvice(err)
+}
+
+func outputAdvice(err error) string {
+	if errors.Is(err, syscall.EPIPE) {
+		return "The program that should have taken the sheet ended before it was all there."
+	}
+	return "The sheet could not be written to standard output."
+}
+
+func fileAdvice(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "The folder must be there before the list. Make it, or name another file with -f."
+	case errors.Is(err, fs.ErrPermission):
+		return "You may not write there. Name another file with -f, or ask who runs this system."
+	case errors.Is(err, syscall.EROFS):
+		return "Nothing can be written there. Name another file with -f, or ask who runs this system."
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "Make room on the disk, then try again."
+	}
+	return ""
+}
