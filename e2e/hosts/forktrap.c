@@ -255,6 +255,20 @@ static void prepare(const char *mode)
 	errx(125, "unknown mode %s", mode);
 }
 
+static void *thread_nothing(void *arg)
+{
+	return arg;
+}
+
+/* With the first thread the C library takes a signal for itself. */
+static void be_threaded(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, thread_nothing, NULL);
+	pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct picture before, after;
@@ -282,6 +296,7 @@ int main(int argc, char **argv)
 		err(125, "mmap");
 	alarm(watchdog);
 	prepare(argv[0]);
+	be_threaded();
 	take_picture(&before);
 	run(argv[0]);
 	take_picture(&after);

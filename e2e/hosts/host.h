@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * What the test hosts share: a conversation that answers from a table or from standard input, syslog on standard output,
- * and a picture of the process that can be compared before and after. Every host prints lines `word: text`, in order.
+ * What the test hosts share: a conversation that answers from a table or from standard input, syslog on standard
+ * output, and a picture of the process that can be compared before and after. Every host prints lines `word: text`.
  */
 #ifndef OTPW_TEST_HOST_H
 #define OTPW_TEST_HOST_H
@@ -36,6 +36,8 @@
 void __syslog_chk(int priority, int flag, const char *fmt, ...);
 void __vsyslog_chk(int priority, int flag, const char *fmt, va_list ap);
 
+static int log_fd = STDOUT_FILENO;
+
 /* One write a line, so that threads and forked children do not mix theirs. */
 static void print_log(int priority, const char *fmt, va_list ap)
 {
@@ -47,7 +49,7 @@ static void print_log(int priority, const char *fmt, va_list ap)
 	n = snprintf(line, sizeof line, "log: %s%s %s\n", names[LOG_PRI(priority)],
 		     (priority & LOG_FACMASK) == LOG_AUTHPRIV ? "" : " (facility is not authpriv)", text);
 	fflush(stdout);
-	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+	if (write(log_fd, line, (size_t)n) < 0)
 		_exit(125);
 }
 
@@ -179,7 +181,7 @@ static void no_delay(int status, unsigned microseconds, void *data)
 	(void)status, (void)microseconds, (void)data;
 }
 
-/* pam_start with our configuration, and no waiting after failures. A set-user-id host takes only root's configuration. */
+/* pam_start with our configuration, and no waiting after failures. A set-user-id host takes only root's. */
 UNUSED static pam_handle_t *begin(const char *confdir, const char *service, const char *user, struct pam_conv *conv)
 {
 	union {

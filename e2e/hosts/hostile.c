@@ -3,11 +3,12 @@
 /*
  * Starts a program as a hostile caller of a set-user-id host would:
  *
- *   hostile [-u UID] [-g GID] [-i SIGNAL]... [-b SIGNAL]... [-c DESCRIPTOR]... [-L RESOURCE=SOFT[:HARD]]... PROGRAM [ARG]...
+ *   hostile [-u UID] [-g GID] [-i SIGNAL]... [-b SIGNAL]... [-c DESCRIPTOR]... [-L RESOURCE=SOFT[:HARD]]...
+ *           PROGRAM [ARG]...
  *
- * -u and -g change to that user and group for good (no supplementary ones), -i ignores a signal, -b blocks one (0: all,
- * the C library's own included), -c closes a descriptor, -L sets a limit, the hard one only if it is given. The
- * environment goes through as it is.
+ * -u and -g change to that user and group for good (no supplementary ones), -i ignores a signal, -b blocks one (0: all
+ * but the C library's own two, which some account databases unblock), -c closes a descriptor, -L sets a limit, the hard
+ * one only if it is given. The environment goes through as it is.
  */
 #include "host.h"
 
@@ -15,7 +16,7 @@
 
 static void block(int sig)
 {
-	unsigned long set = sig == 0 ? ~0UL : 1UL << (sig - 1);
+	unsigned long set = sig == 0 ? ~(3UL << 31) : 1UL << (sig - 1);
 
 	if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, 8) != 0)
 		err(125, "block signal %d", sig);
@@ -67,7 +68,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind == argc)
-		errx(125, "usage: hostile [-u UID] [-g GID] [-i SIGNAL] [-b SIGNAL] [-c DESCRIPTOR] [-L RESOURCE=SOFT[:HARD]] PROGRAM");
+		errx(125, "usage: hostile [-u UID] [-g GID] [-i SIG] [-b SIG] [-c FD] [-L RESOURCE=SOFT[:HARD]] PROGRAM");
 	if (geteuid() == 0 && setgroups(0, NULL) != 0)
 		err(125, "setgroups");
 	if (setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)

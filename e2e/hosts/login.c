@@ -3,16 +3,19 @@
 /*
  * A host like login or su, driven over pipes:
  *
- *   login [-n ROUNDS] [-s] [-a] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT]... CONFDIR SERVICE USER
+ *   login [-n ROUNDS] [-s] [-a] [-k] [-c] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT]... CONFDIR SERVICE USER
  *
- * -n ROUNDS logs in that often, -s is silent (PAM_SILENT), -a only authenticates, -t takes the responses from a table,
- * -r sets the remote host. -L lowers a soft limit of this process after PAM has started. Responses are otherwise lines
- * of standard input; its end fails the conversation. A login that fails to authenticate goes no further.
+ * -n ROUNDS logs in that often, -s is silent (PAM_SILENT), -a only authenticates, -k does all but that (a login by
+ * key), -c authenticates with 0 to 2 closed, and writes to them nevertheless, -t takes the responses from a table,
+ * -r sets the remote host. -L lowers a soft limit of this process after PAM has started. Responses are otherwise
+ * lines of standard input; its end fails the conversation. A login that fails to authenticate goes no further.
  *
  * Prints what PAM says (`prompt:`, `info:`, `error:`, `log:`), the result of each call, PAM's environment before and
  * after the session (`env:`), and at the end what became of the process. Status: 0 unchanged, 1 changed, 125 trouble.
  */
 #include "host.h"
+
+#include <fcntl.h>
 
 /* Lowers, and says how to undo. */
 static struct limit lower(struct limit want)
@@ -46,6 +49,45 @@ static void print_env(pam_handle_t *pamh)
 	free(env);
 }
 
+/* What a daemon without standard descriptors does when it prints nevertheless. */
+static int converse_noisily(int n, const struct pam_message **msg, struct pam_response **resp, void *data)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (write(fd, "noise", 5) > 0)
+			syslog(LOG_ERR, "descriptor %d is somebody's", fd);
+	return converse(n, msg, resp, data);
+}
+
+/* The response has to be read before. */
+static int authenticate_closed(pam_handle_t *pamh, int flags, struct pam_conv *conv)
+{
+	struct pam_conv noisy = {converse_noisily, conv->appdata_ptr};
+	struct answers *answers = conv->appdata_ptr;
+	char *line = respond(answers, "");
+	int ret, saved[3];
+
+	answers->text = line == NULL ? "" : line;
+	answers->quiet = true;
+	pam_set_item(pamh, PAM_CONV, &noisy);
+	fflush(stdout);
+	for (int fd = 0; fd < 3; fd++) {
+		saved[fd] = fcntl(fd, F_DUPFD, 100);
+		close(fd);
+	}
+	log_fd = saved[1];
+	ret = pam_authenticate(pamh, flags);
+	log_fd = STDOUT_FILENO;
+	for (int fd = 0; fd < 3; fd++) {
+		dup2(saved[fd], fd);
+		close(saved[fd]);
+	}
+	pam_set_item(pamh, PAM_CONV, conv);
+	answers->text = NULL;
+	answers->quiet = false;
+	free(line);
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	struct answers answers = {.text = NULL};
@@ -53,14 +95,16 @@ int main(int argc, char **argv)
 	struct picture before, after;
 	struct limit limits[16];
 	const char *rhost = NULL;
-	bool only_auth = false;
+	bool only_auth = false, by_key = false, closed = false;
 	int rounds = 1, silent = 0, nlimits = 0, opt;
 
-	while ((opt = getopt(argc, argv, "n:sat:r:L:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:sakct:r:L:")) != -1) {
 		switch (opt) {
 		case 'n': rounds = atoi(optarg); break;
 		case 's': silent = (int)PAM_SILENT; break;
 		case 'a': only_auth = true; break;
+		case 'k': by_key = true; break;
+		case 'c': closed = true; break;
 		case 't': load_table(&answers, optarg); break;
 		case 'r': rhost = optarg; break;
 		case 'L':
@@ -71,7 +115,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3)
-		errx(125, "usage: login [-n ROUNDS] [-s] [-a] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT] CONFDIR SERVICE USER");
+		errx(125, "usage: login [-n ROUNDS] [-sakc] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT] CONFDIR SERVICE USER");
 
 	setvbuf(stdout, NULL, _IOLBF, 8192);
 	take_picture(&before);
@@ -83,7 +127,12 @@ int main(int argc, char **argv)
 			pam_set_item(pamh, PAM_RHOST, rhost);
 		for (int k = 0; k < nlimits; k++)
 			limits[k] = lower(limits[k]);
-		ret = report("authenticate", pam_authenticate(pamh, silent));
+		if (by_key)
+			ret = PAM_SUCCESS;
+		else if (closed)
+			ret = report("authenticate", authenticate_closed(pamh, silent, &conv));
+		else
+			ret = report("authenticate", pam_authenticate(pamh, silent));
 		for (int k = 0; k < nlimits; k++)
 			limits[k] = lower(limits[k]);
 		print_env(pamh);
