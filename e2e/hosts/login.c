@@ -3,12 +3,14 @@
 /*
  * A host like login or su, driven over pipes:
  *
- *   login [-n ROUNDS] [-s] [-a] [-k] [-c] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT]... CONFDIR SERVICE USER
+ *   login [-n ROUNDS] [-s] [-a] [-k] [-c] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT]...
+ *         CONFDIR SERVICE USER
  *
  * -n ROUNDS logs in that often, -s is silent (PAM_SILENT), -a only authenticates, -k does all but that (a login by
  * key), -c authenticates with 0 to 2 closed, and writes to them nevertheless, -t takes the responses from a table,
- * -r sets the remote host. -L lowers a soft limit of this process after PAM has started. Responses are otherwise
- * lines of standard input; its end fails the conversation. A login that fails to authenticate goes no further.
+ * -r sets the remote host, -e a variable of PAM's environment. -L lowers a soft limit of this process after PAM has
+ * started. Responses are otherwise lines of standard input; its end fails the conversation. A login that fails to
+ * authenticate goes no further.
  *
  * Prints what PAM says (`prompt:`, `info:`, `error:`, `log:`), the result of each call, PAM's environment before and
  * after the session (`env:`), and at the end what became of the process. Status: 0 unchanged, 1 changed, 125 trouble.
@@ -94,11 +96,11 @@ int main(int argc, char **argv)
 	struct pam_conv conv = {converse, &answers};
 	struct picture before, after;
 	struct limit limits[16];
-	const char *rhost = NULL;
+	const char *rhost = NULL, *env = NULL;
 	bool only_auth = false, by_key = false, closed = false;
 	int rounds = 1, silent = 0, nlimits = 0, opt;
 
-	while ((opt = getopt(argc, argv, "n:sakct:r:L:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:sakct:r:e:L:")) != -1) {
 		switch (opt) {
 		case 'n': rounds = atoi(optarg); break;
 		case 's': silent = (int)PAM_SILENT; break;
@@ -107,6 +109,7 @@ int main(int argc, char **argv)
 		case 'c': closed = true; break;
 		case 't': load_table(&answers, optarg); break;
 		case 'r': rhost = optarg; break;
+		case 'e': env = optarg; break;
 		case 'L':
 			if (nlimits < 16)
 				limits[nlimits++] = parse_limit(optarg);
@@ -115,7 +118,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3)
-		errx(125, "usage: login [-n ROUNDS] [-sakc] [-t TABLE] [-r RHOST] [-L RESOURCE=SOFT] CONFDIR SERVICE USER");
+		errx(125, "usage: login [-n ROUNDS] [-sakc] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT] "
+			  "CONFDIR SERVICE USER");
 
 	setvbuf(stdout, NULL, _IOLBF, 8192);
 	take_picture(&before);
@@ -125,6 +129,8 @@ int main(int argc, char **argv)
 
 		if (rhost != NULL)
 			pam_set_item(pamh, PAM_RHOST, rhost);
+		if (env != NULL)
+			pam_putenv(pamh, env);
 		for (int k = 0; k < nlimits; k++)
 			limits[k] = lower(limits[k]);
 		if (by_key)

@@ -341,6 +341,8 @@ func TestLogin(t *testing.T) {
 				[]string{"response longer than 8191 bytes", "result=abandoned"}, []string{"xxx"}},
 			{"silent", host{stdin: "right\n", flags: []string{"-s"}}, success,
 				[]string{"prompt:", "\nopen_session: 0\n"}, []string{"info:"}},
+			{"old notice", host{stdin: "wrong\n", flags: []string{"-e", "OTPW_NOTICE=old"}}, authErr, nil, nil},
+			{"old notice, unknown user", host{user: "stranger", flags: []string{"-e", "OTPW_NOTICE=old"}}, userUnknown, nil, nil},
 			{"remote host", host{flags: []string{"-r", "10.0.0.1"}}, authinfoUnavail, []string{"user=nobody rhost=10.0.0.1 result="}, nil},
 			{"forged remote host", host{flags: []string{"-r", "a b\nuser=\"x\" \xff%s"}}, authinfoUnavail,
 				[]string{`user=nobody rhost=a\x20b\x0auser\x3d\x22x\x22\x20\xff%s result=`}, nil},
@@ -371,7 +373,7 @@ func TestLogin(t *testing.T) {
 	})
 }
 
-// TestLogAndStack shows that the module alone in an account stack does not let anybody in.
+// TestAccountAlone shows that the module alone in an account stack does not let anybody in.
 func TestAccountAlone(t *testing.T) {
 	needRoot(t)
 	p, err := plain()
@@ -384,9 +386,20 @@ func TestAccountAlone(t *testing.T) {
 func TestKeyLogin(t *testing.T) {
 	p, err := plain()
 	must(t, err)
-	out := install(t, p, "core.so").run(t, host{flags: []string{"-k"}})
-	out.want("\nopen_session: 0\nclose_session: 0\n")
-	out.wantNot("info:", "log:")
+	in := install(t, p, "core.so")
+	tests := []struct{ name, env, want string }{
+		{"no notice", "A=b", "\nenv: A=b\nacct_mgmt: 0\nsetcred: 0\nopen_session: 0\nenv: A=b\nclose_session: 0\n"},
+		{"notice of another process", "OTPW_NOTICE=Remaining: 8", "\ninfo: Remaining: 8\nopen_session: 0\nclose_session: 0\n"},
+		{"notice with control characters", "OTPW_NOTICE=a\x1bb", "\nsetcred: 0\nopen_session: 0\nclose_session: 0\n"},
+		{"long notice", "OTPW_NOTICE=" + strings.Repeat("n", 5000), "\ninfo: " + strings.Repeat("n", 511) + "\nopen_session: 0\nclose_session: 0\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			out := in.run(t, host{flags: []string{"-k", "-e", test.env}})
+			out.want(test.want)
+			out.wantNot("log:")
+		})
+	}
 }
 
 func TestMisbehaviour(t *testing.T) {
