@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync"
 	"syscall"
 
@@ -135,7 +136,14 @@ func (in *input) suspend() {
 		_ = term.Restore(int(in.file.Fd()), in.silent.before)
 		fmt.Fprintln(in.prompts)
 	}
-	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	// The stop comes some time after kill returns: only SIGCONT tells that it
+	// is over, and that the shell has left the terminal to us.
+	on := make(chan os.Signal, 1)
+	signal.Notify(on, syscall.SIGCONT)
+	defer signal.Stop(on)
+	if syscall.Kill(os.Getpid(), syscall.SIGSTOP) == nil {
+		<-on
+	}
 	if in.silent != nil {
 		_ = term.Restore(int(in.file.Fd()), in.silent.during)
 		fmt.Fprint(in.prompts, in.silent.prompt)

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/otpw-go/otpw/otp"
+)
+
+const oneEntry = "OTPW1\n1 3 12 8\n000abcdefghijkm\n"
+
+// withList makes a folder with a list in it.
+func withList(t *testing.T) (dir, list string) {
+	t.Helper()
+	dir = t.TempDir()
+	list = filepath.Join(dir, "list")
+	if err := os.WriteFile(list, []byte(oneEntry), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, list
+}
+
+func unchanged(t *testing.T, dir, list string) {
+	t.Helper()
+	if b, err := os.ReadFile(list); err != nil || string(b) != oneEntry {
+		t.Errorf("list is now %q, %v", b, err)
+	}
+	files(t, dir, "list")
+}
+
+// A signal while the sheet is on its way: no new list.
+func TestSignalWhilePrinting(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			dir, list := withList(t)
+			cmd := exec.Command(program(t))
+			stuck(t, cmd, list)
+			cmd.Process.Signal(sig)
+			cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != 128+int(sig) {
+				t.Errorf("exit status %d, want %d", got, 128+int(sig))
+			}
+			unchanged(t, dir, list)
+		})
+	}
+}
+
+// stuck starts the program, with a sheet that nobody reads, and waits until
+// the new list is there beside the old one.
+func stuck(t *testing.T, cmd *exec.Cmd, list string) {
+	t.Helper()
+	cmd.Args = append(cmd.Args, "-f", list, "--count", "9999")
+	cmd.Stdin = strings.NewReader("y\npre\npre\n")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); cmd.Process.Kill() })
+	w.Close()
+	if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(list + ".tmp"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A run that was killed leaves at most a file that the next one removes.
+func TestKilled(t *testing.T) {
+	dir, list := withList(t)
+	cmd := exec.Command(program(t))
+	stuck(t, cmd, list)
+	cmd.Process.Kill()
+	cmd.Wait()
+	if b, err := os.ReadFile(list); err != nil || string(b) != oneEntry {
+		t.Errorf("list is now %q, %v", b, err)
+	}
+	runGen(t, program(t), "y\npre\npre\n", "-f", list, "-h5")
+	files(t, dir, "list")
+}
+
+// A reader that goes away: an error like others, not a silent death.
+func TestBrokenPipe(t *testing.T) {
+	dir, list := withList(t)
+	cmd := exec.Command(program(t), "-f", list)
+	cmd.Stdin = strings.NewReader("y\npre\npre\n")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	var msg bytes.Buffer
+	cmd.Stdout, cmd.Stderr = w, &msg
+	err = cmd.Run()
+	w.Close()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(msg.String(), "ended before it was all there") {
+		t.Errorf("%v\n%s", err, msg.String())
+	}
+	unchanged(t, dir, list)
+}
+
+// Two at once: the second says so, the first is not disturbed.
+func TestBusy(t *testing.T) {
+	dir, list := withList(t)
+	r, err := otp.Replace(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program(t), "-f", list, "-h5")
+	cmd.Stdin = strings.NewReader("y\npre\npre\n")
+	var out, msg bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &msg
+	if err := cmd.Run(); err == nil || out.Len() > 0 || !strings.Contains(msg.String(), "Try again in a moment") {
+		t.Errorf("%v\n%s%s", err, out.String(), msg.String())
+	}
+	files(t, dir, "list", "list.tmp")
+	if err := r.Abort(); err != nil {
+		t.Error(err)
+	}
+	unchanged(t, dir, list)
+}
+
+func TestVersion(t *testing.T) {
+	out, err := exec.Command(program(t), "--version").Output()
+	if err != nil || string(out) != "otpw-gen v1.2.3-test\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// No core file, and no debugger of the user's, gets the prefix password: the
+// kernel gives the process's memory to root.
+func TestNotDumpable(t *testing.T) {
+	dir := openTemp(t)
+	cmd := exec.Command(program(t))
+	list := filepath.Join(dir, "list")
+	if os.Geteuid() == 0 {
+		cmd = asOther(t, program(t))
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stuck(t, cmd, list)
+	proc := filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid))
+	st, err := os.Stat(filepath.Join(proc, "mem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uid := st.Sys().(*syscall.Stat_t).Uid; uid != 0 {
+		t.Errorf("memory of the process belongs to uid %d", uid)
+	}
+	limits, err := os.ReadFile(filepath.Join(proc, "limits"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^Max core file size +0 +0 `).Match(limits) {
+		t.Errorf("limits: %s", limits)
+	}
+}
+
+// asOther returns a command as another user than root.
+func asOther(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	needRoot(t)
+	cmd := exec.Command(name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.Dir = "/"
+	return cmd
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can do that")
+	}
+}
+
+// openTemp makes a folder that other users can reach.
+func openTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "otpw-gen-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A folder or a list of somebody else's: refused before any question.
+func TestOtherUser(t *testing.T) {
+	needRoot(t)
+	dir := openTemp(t)
+	list := filepath.Join(dir, "list")
+	refused := func(want ...string) {
+		t.Helper()
+		cmd := asOther(t, program(t), "-f", list)
+		cmd.Stdin = strings.NewReader("pre\npre\n")
+		out, err := cmd.CombinedOutput()
+		if err == nil || strings.Contains(string(out), "refix") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		for _, w := range want {
+			if !strings.Contains(string(out), w) {
+				t.Errorf("no %q in\n%s", w, out)
+			}
+		}
+	}
+	refused("permission denied", "You may not write there.")
+	if err := os.WriteFile(list, []byte(oneEntry), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	refused("owned by uid 0", "It is left alone.")
+	unchanged(t, dir, list)
+}
+
+// A full disk: the old list is as it was. The commands run in a private mount
+// namespace.
+func TestFullDisk(t *testing.T) {
+	needRoot(t)
+	script := `set -e
+		mount -t tmpfs -o size=16k none "$1"
+		cd "$1"
+		printf '` + strings.ReplaceAll(oneEntry, "\n", `\n`) + `' >list
+		cat /dev/zero >fill 2>/dev/null || :
+		if printf 'y\npre\npre\n' | "$2" -f list >/dev/null; then exit 3; fi
+		rm fill
+		ls; cat list`
+	cmd := exec.Command("sh", "-c", script, "sh", t.TempDir(), program(t))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	var out, msg bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &msg
+	if err := cmd.Run(); err != nil {
+		if strings.Contains(msg.String(), "mount:") || errors.Is(err, syscall.EPERM) {
+			t.Skipf("no private mounts here: %v %s", err, msg.String())
+		}
+		t.Fatalf("%v\n%s", err, msg.String())
+	}
+	if out.String() != "list\n"+oneEntry {
+		t.Errorf("left: %s", out.String())
+	}
+	for _, want := range []string{"no space left on device", "Make room on the disk", "The old list is as it was."} {
+		if !strings.Contains(msg.String(), want) {
+			t.Errorf("no %q in\n%s", want, msg.String())
+		}
+	}
+}
+
+// Set-user-id to a pseudo-user: the list is in that one's home, under the name
+// of the caller; with -f it is the caller's.
+func TestPseudoUser(t *testing.T) {
+	needRoot(t)
+	script := `set -e
+		mount -t tmpfs none "$1"
+		cd "$1"
+		chmod 755 .
+		mkdir keeper mine
+		{ echo "keeper:x:990:990::$1/keeper:/bin/false"; echo "caller:x:991:991::$1/mine:/bin/false"; } >passwd
+		mount --bind passwd /etc/passwd
+		chown 990 keeper; chown 991 mine
+		cp "$2" gen; chown 990 gen; chmod 4755 gen
+		run() { printf 'pre\npre\n' | HOME=/tmp setpriv --reuid 991 --clear-groups "$@" >/dev/null; }
+		run ./gen -h5
+		run ./gen -h5 -f mine/other
+		chown 0 gen; chmod 4755 gen
+		run ./gen -h5
+		cd keeper; stat -c '%n %u %a' *
+		cd ../mine; stat -c '%n %u %a' .otpw *`
+	cmd := exec.Command("sh", "-c", script, "sh", openTemp(t), program(t))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	var out, msg bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &msg
+	if err := cmd.Run(); err != nil {
+		if strings.Contains(msg.String(), "mount:") || errors.Is(err, syscall.EPERM) {
+			t.Skipf("no private mounts here: %v %s", err, msg.String())
+		}
+		t.Fatalf("%v\n%s", err, msg.String())
+	}
+	if want := "caller 990 600\n.otpw 991 600\nother 991 600\n"; out.String() != want {
+		t.Errorf("files\n%swant\n%s", out.String(), want)
+	}
+}
+
+// The home folder is the account database's, whatever the environment says.
+func TestListPath(t *testing.T) {
+	me, err := account(os.Getuid())
+	if err != nil {
+		t.Skipf("this account is in no database: %v", err)
+	}
+	t.Setenv("HOME", "/somewhere/else")
+	t.Setenv("USER", "somebody")
+	path, err := listPath("")
+	if want := filepath.Join(me.HomeDir, ".otpw"); err != nil || path != want {
+		t.Errorf("%q, %v, want %q", path, err, want)
+	}
+	if path, err := listPath("given"); err != nil || path != "given" {
+		t.Errorf("%q, %v", path, err)
+	}
+}
+
+func TestAskGetent(t *testing.T) {
+	if _, err := os.Stat(getent); err != nil {
+		t.Skip(err)
+	}
+	u, err := askGetent("0")
+	if err != nil || u.Username != "root" || u.HomeDir == "" {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if u, err := account(3999999999 >> 1); err == nil {
+		t.Errorf("an account that cannot be: %+v", u)
+	}
+}
+
+func TestParseAccount(t *testing.T) {
+	for _, c := range []struct {
+		name, line string
+		ok         bool
+	}{
+		{"plain", "joe:x:1000:1000:Joe:/home/joe:/bin/sh\n", true},
+		{"other id", "joe:x:1001:1000:Joe:/home/joe:/bin/sh\n", false},
+		{"field missing", "joe:x:1000:1000:/home/joe:/bin/sh\n", false},
+		{"no name", ":x:1000:1000:Joe:/home/joe:/bin/sh\n", false},
+		{"empty", "", false},
+		{"two lines", "joe:x:1000:1000:Joe:/home/joe:/bin/sh\njoe:x:1000:1000:Joe:/home/joe:/bin/sh\n", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			u, err := parseAccount(c.line, "1000")
+			if (err == nil) != c.ok || c.ok && u.HomeDir != "/home/joe" {
+				t.Errorf("%+v, %v", u, err)
+			}
+		})
+	}
+}
+
+// A panic, too, leaves the terminal and the list as they were.
+func TestPanicCleansUp(t *testing.T) {
+	dir, list := withList(t)
+	r, err := otp.Replace(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	c := &command{in: newInput(null, io.Discard), msg: io.Discard, pending: r}
+	func() {
+		defer func() { _ = recover() }()
+		defer c.cleanUp()
+		panic("some error of ours")
+	}()
+	unchanged(t, dir, list)
+}
+
+// The whole thing takes no time worth speaking of.
+func TestQuick(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "list")
+	gen := program(t)
+	start := time.Now()
+	runGen(t, gen, "pre\npre\n", "-f", list)
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %v", d)
+	}
+}
