@@ -165,13 +165,6 @@ func TestOriginalNoPrompt(t *testing.T) {
 	sshd.Login(a).Refused()
 }
 
-// The forms and options of lists that the interchange tests go through.
-var listArguments = [][]string{
-	{"-p", "0"}, {"-p0"}, {"-p1"}, {"-p", "2"},
-	{"-e", "30"}, {"-e", "48"}, {"-e", "66"}, {"-e", "120"},
-	{"-o"}, {"-m"}, {"-p", "2", "-e", "66", "-o"}, {"-p1", "-m"},
-}
-
 func TestOriginalLists(t *testing.T) {
 	t.Parallel()
 	w := begin(t)
@@ -206,4 +199,20 @@ func TestOriginalNoticeInLogin(t *testing.T) {
 	login.Enter(sheet.Response(login.Expect(world.PromptPattern)[1]))
 	login.Expect(`Remaining one-time passwords: 279 of 280\r\n`)
 	login.Expect(`shell> `)
+}
+
+// An attempt by password that fails, then a right answer to
+// keyboard-interactive: accepted and spent, and then OpenSSH closes the connection.
+func TestOriginalPasswordFirst(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	m := w.InstallOriginal(t)
+	sshd := w.Sshd(t, pamLines(m), "PasswordAuthentication yes")
+	a := w.Account(t, "alice")
+	sheet := w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+	first := a.Unused(t)[0]
+	passwordFirst(t, sshd, a, sheet, first)
+	if slices.Contains(a.Unused(t), first) {
+		t.Errorf("entry %s is not used up", first)
+	}
 }

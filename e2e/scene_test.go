@@ -39,9 +39,33 @@ func setUp(t *testing.T, arguments ...string) *scene {
 func setUpSshd(t *testing.T, m world.Module, sshd *world.Sshd) *scene {
 	t.Helper()
 	s := &scene{World: theWorld, t: t, m: m, sshd: sshd, a: theWorld.Account(t, "alice")}
-	s.sheet = s.MakeList(t, s.a, m.Generator, prefix, "-h", "20")
 	s.mark = s.Log.Mark()
+	s.replaceList(m.Generator, "-h", "20")
 	return s
+}
+
+// replaceList makes a list, in the place of the one there may be. Nothing that its sheet says may ever be in the log.
+func (s *scene) replaceList(generator string, args ...string) {
+	s.t.Helper()
+	sheet := s.MakeList(s.t, s.a, generator, prefix, args...)
+	s.sheet = sheet
+	s.t.Cleanup(func() { noSecrets(s.t, s.World, sheet, s.mark) })
+}
+
+// noSecrets checks that neither the prefix nor any password of a sheet is in the log.
+func noSecrets(t *testing.T, w *world.World, sheet *world.Sheet, mark int) {
+	t.Helper()
+	secrets := []string{sheet.Prefix}
+	for _, password := range sheet.Passwords {
+		secrets = append(secrets, password, strings.ReplaceAll(password, " ", ""))
+	}
+	for _, line := range w.Log.Since(mark) {
+		for _, secret := range secrets {
+			if strings.Contains(line.Raw, secret) {
+				t.Errorf("%q is in the log: %v", secret, line)
+			}
+		}
+	}
 }
 
 // pamLines is a PAM service with the module and no other that could let anyone in.
@@ -84,7 +108,7 @@ func (s *scene) usedUp(numbers ...string) {
 	}
 }
 
-// unharmed checks that the list has lost nothing but the given entries.
+// lostOnly checks that the list has lost nothing but the given entries.
 func (s *scene) lostOnly(numbers ...string) {
 	s.t.Helper()
 	s.usedUp(numbers...)

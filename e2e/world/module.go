@@ -43,6 +43,18 @@ func (m Module) Worker() string { return filepath.Join(m.Dir, "pam_otpw", "worke
 // Core is the path of the module's core.
 func (m Module) Core() string { return filepath.Join(m.Dir, "pam_otpw", "core.so") }
 
+// Host is the path of one of the C programs of e2e/hosts, where every account can run it.
+func (w *World) Host(t T, name string) string {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	path := "/opt/hosts/" + name
+	if _, err := os.Stat(path); err != nil {
+		w.copy(t, w.Built(t, "hosts/"+name), path, 0o755)
+	}
+	return path
+}
+
 func (w *World) newModule(t T) Module {
 	t.Helper()
 	w.mu.Lock()
