@@ -275,7 +275,7 @@ func TestWriteErrors(t *testing.T) {
 	}
 	full := errors.New("full")
 	for _, room := range []int{0, 1, 4096, 8621} {
-		if err := WriteText(&limited{room, full}, l, Header{Time: when, Host: "vm"}, ps); !errors.Is(err, full) {
+		if err := WriteText(&limited{room, full}, l, Header{Time: when, Host: "host"}, ps); !errors.Is(err, full) {
 			t.Errorf("room for %d bytes: error %v", room, err)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/otpw-go/otpw/otp"
 )
 
@@ -137,6 +139,27 @@ func TestBusy(t *testing.T) {
 	unchanged(t, dir, list)
 }
 
+// A login that holds the list too long: the sheet is out already, but worthless.
+func TestBusyAtTheEnd(t *testing.T) {
+	dir, list := withList(t)
+	f, err := os.OpenFile(list, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &whole); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program(t), "-f", list, "-h5")
+	cmd.Stdin = strings.NewReader("y\npre\npre\n")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "Try again in a moment") || !strings.Contains(string(out), "throw it away") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	unchanged(t, dir, list)
+}
+
 func TestVersion(t *testing.T) {
 	out, err := exec.Command(program(t), "--version").Output()
 	if err != nil || string(out) != "otpw-gen v1.2.3-test\n" {
@@ -150,10 +173,15 @@ func TestNotDumpable(t *testing.T) {
 	dir := openTemp(t)
 	cmd := exec.Command(program(t))
 	list := filepath.Join(dir, "list")
+	if err := os.WriteFile(list, []byte(oneEntry), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if os.Geteuid() == 0 {
 		cmd = asOther(t, program(t))
-		if err := os.Chmod(dir, 0o777); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{dir, list} {
+			if err := os.Chown(name, 65534, 65534); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	stuck(t, cmd, list)
