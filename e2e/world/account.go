@@ -24,15 +24,18 @@ type Account struct {
 // Root is the world's root.
 var Root = &Account{Name: "root", UID: 0, Home: "/root"}
 
-// Account makes a user with an empty home of mode 0700. A number behind the
-// name makes it unique. Whatever the user still runs at the end of the test is killed.
+// Account makes a user with an empty home of mode 0700. When the name is taken,
+// a number behind it makes it unique. Whatever the user still runs at the end of
+// the test is killed.
 func (w *World) Account(t T, name string) *Account {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.accounts++
-	a := &Account{Name: fmt.Sprintf("%s%d", name, w.accounts), UID: 2000 + w.accounts}
-	a.Home = "/home/" + a.Name
+	if exists("/home/" + name) {
+		name = fmt.Sprintf("%s%d", name, w.accounts)
+	}
+	a := &Account{Name: name, UID: 2000 + w.accounts, Home: "/home/" + name}
 	for _, step := range []func() error{
 		func() error { return appendTo("/etc/group", fmt.Sprintf("%s:x:%d:", a.Name, a.UID)) },
 		func() error { return appendTo("/etc/shadow", a.Name+":*:20000:0:99999:7:::") },

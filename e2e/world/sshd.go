@@ -211,6 +211,15 @@ func (s *Sshd) NewLogin(a *Account, options ...string) (*Login, error) {
 }
 
 func (s *Sshd) start(a *Account, remote string, options ...string) (*Login, error) {
+	term, err := s.w.NewTerminal(s.t, nil, s.client(a, remote, options...)...)
+	if err != nil {
+		return nil, err
+	}
+	return &Login{Terminal: term, s: s, user: a.Name}, nil
+}
+
+// client is the command line of the OpenSSH client.
+func (s *Sshd) client(a *Account, remote string, options ...string) []string {
 	argv := append([]string{"/usr/bin/ssh", "-F", "none", "-tt"}, options...)
 	argv = append(argv,
 		"-o", "PreferredAuthentications=keyboard-interactive",
@@ -223,11 +232,17 @@ func (s *Sshd) start(a *Account, remote string, options ...string) (*Login, erro
 	if remote != "" {
 		argv = append(argv, remote)
 	}
-	term, err := s.w.NewTerminal(s.t, nil, argv...)
+	return argv
+}
+
+// Command starts the client with a remote command of one's own.
+func (s *Sshd) Command(a *Account, remote string, options ...string) *Login {
+	s.t.Helper()
+	l, err := s.start(a, remote, options...)
 	if err != nil {
-		return nil, err
+		s.t.Fatalf("start ssh: %v", err)
 	}
-	return &Login{Terminal: term, s: s, user: a.Name}, nil
+	return l
 }
 
 // PromptPattern is the prompt of both modules, the original and ours.
