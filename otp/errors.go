@@ -25,6 +25,9 @@ var (
 	ErrWrong = errors.New("wrong password")
 	// ErrUsed: an entry of the challenge was used or revoked meanwhile.
 	ErrUsed = errors.New("password was used or revoked meanwhile")
+	// ErrInPlace: the new list is in its place and works, but what comes
+	// after that failed.
+	ErrInPlace = errors.New("the new list is in its place, but")
 	// ErrReplaced: the list was replaced while the response was awaited.
 	ErrReplaced = errors.New("list was replaced meanwhile")
 )

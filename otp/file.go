@@ -79,8 +79,12 @@ func openError(name string, err error) error {
 func resolve(name string) (string, error) {
 	for range 40 { // as many links as the kernel follows
 		path, err := filepath.EvalSymlinks(name)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return path, err
+		if err == nil {
+			return path, nil
+		}
+		var st unix.Stat_t // its errors can be told apart
+		if err := unix.Stat(name, &st); err != unix.ENOENT {
+			return "", err
 		}
 		target, err := os.Readlink(name)
 		if err != nil { // name itself is what does not exist

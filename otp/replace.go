@@ -172,7 +172,7 @@ func (r *Replacement) Write(l *List) error {
 // Commit puts the new list in the place of the old one, and removes the lock
 // file: what was set aside is gone with the old list. It holds the list locks of
 // both, so that no login is in the middle of choosing or verifying. After an
-// error from before the exchange the old list is as it was.
+// error other than [ErrInPlace] the old list is as it was, and the new one gone.
 func (r *Replacement) Commit() error {
 	old, err := openLocked(r.name)
 	switch {
@@ -195,7 +195,7 @@ func (r *Replacement) Commit() error {
 	r.f.close()
 	r.f = nil
 	if err != nil {
-		return fmt.Errorf("the new list is in place, but: %w", err)
+		return fmt.Errorf("%w: %w", ErrInPlace, err)
 	}
 	return nil
 }

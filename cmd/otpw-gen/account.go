@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -21,15 +20,13 @@ const (
 	getent   = "/usr/bin/getent"
 )
 
+var errSetID = errors.New("this program is set-user-id or set-group-id, which it is not made for yet")
+
 // listPath returns where the list is: the file named by -f, or .otpw in the home
-// folder of the account database, never $HOME. Set-user-id to a pseudo-user, the
-// program keeps a list for each user in that one's home; with -f it acts as the
-// caller, and it is never root for somebody else.
+// folder of the account database, never $HOME.
 func listPath(file string) (string, error) {
-	if (file != "" || os.Geteuid() == 0) && os.Geteuid() != os.Getuid() {
-		if err := dropIDs(); err != nil {
-			return "", err
-		}
+	if os.Geteuid() != os.Getuid() || os.Getegid() != os.Getgid() {
+		return "", errSetID
 	}
 	if file != "" {
 		return file, nil
@@ -38,26 +35,7 @@ func listPath(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if os.Geteuid() == os.Getuid() {
-		return filepath.Join(me.HomeDir, listName), nil
-	}
-	keeper, err := account(os.Geteuid())
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(keeper.HomeDir, me.Username), nil
-}
-
-// dropIDs gives up the ids of a set-user-id program for good.
-func dropIDs() error {
-	gid, uid := os.Getgid(), os.Getuid()
-	if err := syscall.Setresgid(gid, gid, gid); err != nil {
-		return fmt.Errorf("drop group id: %w", err)
-	}
-	if err := syscall.Setresuid(uid, uid, uid); err != nil {
-		return fmt.Errorf("drop user id: %w", err)
-	}
-	return nil
+	return filepath.Join(me.HomeDir, listName), nil
 }
 
 // account finds the account with this id. Without cgo, os/user knows only
@@ -74,9 +52,6 @@ func account(uid int) (*user.User, error) {
 	}
 	if !filepath.IsAbs(u.HomeDir) {
 		return nil, fmt.Errorf("account %s: home folder %q is not an absolute path", u.Username, u.HomeDir)
-	}
-	if u.Username == "." || u.Username == ".." || strings.ContainsAny(u.Username, "/\x00") {
-		return nil, fmt.Errorf("account with uid %s: name %q could not be a file's", id, u.Username)
 	}
 	return u, nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +35,7 @@ func (c *command) run() error {
 		return c.suggest()
 	}
 	path, err := listPath(c.opts.file)
-	if err != nil && !c.opts.fromKey { // which needs no list
+	if err != nil && (!c.opts.fromKey || errors.Is(err, errSetID)) { // -k needs no list
 		return err
 	}
 	c.setPlace(path, false)
@@ -121,8 +122,10 @@ func (c *command) generate() error {
 	if err := c.print(passwords, false); err != nil {
 		return c.keptError(err)
 	}
-	if err := c.commit(); err != nil {
-		return c.commitError(err, list)
+	if err := c.commit(); errors.Is(err, otp.ErrInPlace) {
+		return err
+	} else if err != nil {
+		return c.keptError(err)
 	}
 	c.report(text)
 	return nil
@@ -197,10 +200,8 @@ func (c *command) commit() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	err := c.pending.Commit()
-	c.done = err == nil
-	if err == nil {
-		c.pending = nil
-	}
+	c.done = err == nil || errors.Is(err, otp.ErrInPlace)
+	c.pending = nil // put in place or removed
 	return err
 }
 

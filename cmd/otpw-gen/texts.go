@@ -3,11 +3,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"github.com/otpw-go/otpw/otp"
@@ -60,15 +58,6 @@ func (e keptError) Unwrap() error { return e.error }
 
 func (c *command) keptError(err error) error { return keptError{err, c.old} }
 
-// commitError says whether the sheet that is printed already is any good.
-func (c *command) commitError(err error, list *otp.List) error {
-	data, readErr := os.ReadFile(c.path)
-	if readErr == nil && bytes.Equal(data, list.Bytes()) {
-		return err
-	}
-	return keptError{err, c.old}
-}
-
 // hint says what to do about an error, in one or more lines.
 func hint(err error) string {
 	h := advice(err)
@@ -106,6 +95,10 @@ func advice(err error) string {
 		return "Nothing was changed. Try again: otpw-gen"
 	case errors.Is(err, errInputEnd):
 		return "Nothing was changed."
+	case errors.Is(err, errSetID):
+		return "Ask who runs this system to take the set-user-id bit away (chmod u-s,g-s)."
+	case errors.Is(err, otp.ErrInPlace):
+		return "The new sheet is good, the old one is not any more. After a power cut that may be otherwise."
 	case errors.Is(err, otp.ErrMasterKey):
 		return "Compare it with what you noted: every character counts, and so do capitals. Blanks do not."
 	case errors.Is(err, otp.ErrBusy):
