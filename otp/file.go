@@ -83,7 +83,11 @@ func resolve(name string) (string, error) {
 			return path, nil
 		}
 		var st unix.Stat_t // its errors can be told apart
-		if err := unix.Stat(name, &st); err != unix.ENOENT {
+		switch err := unix.Stat(name, &st); err {
+		case unix.ENOENT:
+		case nil: // made just now
+			continue
+		default:
 			return "", err
 		}
 		target, err := os.Readlink(name)
