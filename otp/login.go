@@ -275,7 +275,7 @@ func (l *Login) Verify(response []byte) (Remaining, error) {
 	if same, err := l.f.same(); err != nil {
 		return Remaining{}, l.fail(err)
 	} else if !same {
-		return Remaining{}, l.fail(ErrReplaced)
+		return Remaining{}, ErrReplaced
 	}
 	now, err := l.f.read()
 	if err != nil {
@@ -315,12 +315,12 @@ func (l *Login) hashes(response []byte) []byte {
 // must stand in now as they did when they were challenged.
 func (l *Login) compare(now *List, hashes []byte) (bool, error) {
 	if now.start != l.list.start || now.rec != l.list.rec || now.n != l.list.n || now.pwLen != l.list.pwLen {
-		return false, l.fail(ErrReplaced)
+		return false, ErrReplaced
 	}
 	var want []byte
 	for _, i := range l.entries {
 		if !bytes.Equal(now.entry(i), l.list.entry(i)) {
-			return false, l.fail(ErrUsed)
+			return false, ErrUsed
 		}
 		want = append(want, now.hash(i)...)
 	}
@@ -331,7 +331,7 @@ func (l *Login) compare(now *List, hashes []byte) (bool, error) {
 // in the lock file, and so is set aside, unless Reask says otherwise.
 func (l *Login) wrong(now *List) error {
 	if !l.alone || !l.o.Reask {
-		return l.fail(ErrWrong)
+		return ErrWrong
 	}
 	lock, err := l.f.readLock(now.width)
 	number := now.Number(l.entries[0])
@@ -341,7 +341,7 @@ func (l *Login) wrong(now *List) error {
 	if err != nil {
 		l.o.logf("%v", err)
 	}
-	return l.fail(ErrWrong)
+	return ErrWrong
 }
 
 // accept overwrites the challenged entries, and those set aside, on disk. Only

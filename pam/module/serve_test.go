@@ -151,9 +151,9 @@ func TestLogin(t *testing.T) {
 		t.Errorf("notice %q", h.notice)
 	}
 	runs(t, ask(home), say("wrong")).check(t, "Password 001: ", pamAuthErr,
-		`nresult=refused challenge=001 reason="list .*: wrong password"`)
+		`nresult=refused challenge=001 reason="wrong password"`)
 	runs(t, ask(home), say("")).check(t, "Password 002: ", pamAuthErr,
-		`nresult=refused challenge=002 reason="list .*: wrong password"`)
+		`nresult=refused challenge=002 reason="wrong password"`)
 	runs(t, ask(home), rightly).check(t, "Password 003: ", pamSuccess, `iresult=accepted challenge=003 remaining=46/50`)
 }
 
