@@ -3,14 +3,15 @@
 /*
  * A host like login or su, driven over pipes:
  *
- *   login [-n ROUNDS] [-s] [-a] [-k] [-c] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT]...
+ *   login [-n ROUNDS] [-s] [-a] [-k] [-c] [-f] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT]...
  *         CONFDIR SERVICE USER
  *
  * -n ROUNDS logs in that often, -s is silent (PAM_SILENT), -a only authenticates, -k does all but that (a login by
- * key), -c authenticates with 0 to 2 closed, and writes to them nevertheless, -t takes the responses from a table,
- * -r sets the remote host, -e a variable of PAM's environment. -L lowers a soft limit of this process after PAM has
- * started. Responses are otherwise lines of standard input; its end fails the conversation. A login that fails to
- * authenticate goes no further.
+ * key), -c authenticates with 0 to 2 closed, and writes to them nevertheless, -f forks a process in the
+ * conversation that keeps all descriptors for a while, -t takes the responses from a table, -r sets the remote
+ * host, -e a variable of PAM's environment. -L lowers a soft limit of this process after PAM has started. Responses
+ * are otherwise lines of standard input; its end fails the conversation. A login that fails to authenticate goes no
+ * further.
  *
  * Prints what PAM says (`prompt:`, `info:`, `error:`, `log:`), the result of each call, PAM's environment before and
  * after the session (`env:`), and at the end what became of the process. Status: 0 unchanged, 1 changed, 125 trouble.
@@ -60,6 +61,32 @@ static int converse_noisily(int n, const struct pam_message **msg, struct pam_re
 	return converse(n, msg, resp, data);
 }
 
+/* Another thread's child, as it were: not ours, without standard descriptors, and gone after 4 s. */
+static int converse_forking(int n, const struct pam_message **msg, struct pam_response **resp, void *data)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (int fd = 0; fd < 3; fd++)
+			close(fd);
+		if (fork() == 0)
+			sleep(4);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	return converse(n, msg, resp, data);
+}
+
+/* A host has secrets open, and not all of them close-on-exec. */
+static void open_secrets(void)
+{
+	int fd = open("/dev/zero", O_RDONLY);
+
+	dup2(fd, 100);
+	dup2(fd, 900);
+	close(fd); /* which may have been closed 0 to 2 */
+}
+
 /* The response has to be read before. */
 static int authenticate_closed(pam_handle_t *pamh, int flags, struct pam_conv *conv)
 {
@@ -100,13 +127,14 @@ int main(int argc, char **argv)
 	bool only_auth = false, by_key = false, closed = false;
 	int rounds = 1, silent = 0, nlimits = 0, opt;
 
-	while ((opt = getopt(argc, argv, "n:sakct:r:e:L:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:sakcft:r:e:L:")) != -1) {
 		switch (opt) {
 		case 'n': rounds = atoi(optarg); break;
 		case 's': silent = (int)PAM_SILENT; break;
 		case 'a': only_auth = true; break;
 		case 'k': by_key = true; break;
 		case 'c': closed = true; break;
+		case 'f': conv.conv = converse_forking; break;
 		case 't': load_table(&answers, optarg); break;
 		case 'r': rhost = optarg; break;
 		case 'e': env = optarg; break;
@@ -118,10 +146,11 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3)
-		errx(125, "usage: login [-n ROUNDS] [-sakc] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT] "
+		errx(125, "usage: login [-n ROUNDS] [-sakcf] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT] "
 			  "CONFDIR SERVICE USER");
 
 	setvbuf(stdout, NULL, _IOLBF, 8192);
+	open_secrets();
 	take_picture(&before);
 	for (int i = 0; i < rounds; i++) {
 		pam_handle_t *pamh = begin(argv[optind], argv[optind + 1], argv[optind + 2], &conv);

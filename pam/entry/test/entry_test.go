@@ -354,6 +354,7 @@ func TestLogin(t *testing.T) {
 				[]string{`log: notice pam_otpw(t:auth): user=no\x20such\x0auser rhost=- result=refused reason="unknown user"`}, nil},
 			{"many times", host{stdin: strings.Repeat("right\nwrong\n", 10), flags: []string{"-n", "20"}}, success,
 				[]string{"authenticate: 7", "authenticate: 0"}, nil},
+			{"standard input closed", host{before: []string{filepath.Join(p.dir, "hostile"), "-c", "0"}}, authinfoUnavail, nil, nil},
 			{"standard descriptors closed", host{stdin: "right\n", flags: []string{"-c"}}, success,
 				[]string{"result=accepted"}, []string{"is somebody's"}},
 		}
@@ -505,6 +506,21 @@ func TestMisbehaviour(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestCopiedSocket has a process that keeps a copy of the host's end of the
+// socket: the worker must hear of the end all the same.
+func TestCopiedSocket(t *testing.T) {
+	needRoot(t)
+	p, err := plain()
+	must(t, err)
+	in := install(t, p, "core.so")
+	in.configure(t, "wait-for-end")
+	out := in.run(t, host{stdin: "right\n", flags: []string{"-f"}})
+	out.want("\nauthenticate: 0\n")
+	if out.took > time.Second {
+		t.Errorf("took %v: the worker was killed", out.took)
+	}
 }
 
 // TestInstallation spoils one thing of an installation at a time.
@@ -689,6 +705,15 @@ func TestWorker(t *testing.T) {
 		out.wantReport("0", "0", "0 \n")
 		out.wantNot(" request rhost=")
 	})
+	// Capabilities that a change of ids does not take away.
+	for _, user := range []string{"nobody", "root"} {
+		t.Run("of a host with securebits, "+user, func(t *testing.T) {
+			setpriv := []string{"setpriv", "--inh-caps", "+chown,+setuid", "--ambient-caps", "+chown,+setuid",
+				"--securebits", "+no_setuid_fixup,+no_setuid_fixup_locked"}
+			id := map[string]string{"nobody": "65534", "root": "0"}[user]
+			in.run(t, host{before: setpriv, user: user}).wantReport(id, id, id+" \n")
+		})
+	}
 	t.Run("by hand", func(t *testing.T) {
 		out, err := exec.Command(in.worker()).CombinedOutput()
 		var exit *exec.ExitError

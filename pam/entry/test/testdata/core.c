@@ -366,6 +366,14 @@ static void misbehave(const char *what, const char *request)
 		put(OTPW_RESULT, &ok, 1);
 		sleep_on();
 	}
+	if (strcmp(what, "wait-for-end") == 0) {
+		unsigned char ok = PAM_SUCCESS;
+		puts_frame(OTPW_PROMPT, "Password 1: ");
+		free(get(OTPW_RESPONSE));
+		put(OTPW_RESULT, &ok, 1);
+		free(get(OTPW_RESPONSE));
+		_exit(0);
+	}
 	if (strcmp(what, "stop") == 0)
 		raise(SIGSTOP);
 	if (strcmp(what, "child") == 0) {
