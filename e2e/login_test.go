@@ -109,6 +109,24 @@ func TestMultiChallenge(t *testing.T) {
 		"result=accepted challenge="+number+" ")
 }
 
+// Fewer than ten entries are too few for a multi challenge.
+func TestFewLeft(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	useAllBut(t, s.a, 9)
+	waiting := s.sshd.Login(s.a)
+	number := waiting.Single()
+	s.sshd.Login(s.a).Refused()
+	waiting.Enter(s.sheet.Response(number))
+	waiting.Accepted()
+	if got := s.succeed(); len(got) != 1 {
+		t.Errorf("asked for %v, want one number", got)
+	}
+	if n := len(s.a.Unused(t)); n != 7 {
+		t.Errorf("%d entries left, want 7", n)
+	}
+}
+
 // However a prompt ends without a success, the next login is asked for one
 // number again, another one, and the first is invalid after it.
 func TestSetAside(t *testing.T) {

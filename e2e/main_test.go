@@ -10,6 +10,7 @@
 package e2e
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -30,6 +31,10 @@ var (
 
 func TestMain(m *testing.M) {
 	theWorld, noWorld = world.Enter()
+	if noWorld != nil && !errors.Is(noWorld, world.ErrNotRoot) && os.Getenv("CI") != "" {
+		fmt.Fprintln(os.Stderr, "e2e: root, but no private world:", noWorld)
+		os.Exit(1)
+	}
 	// Logins mostly wait: for each other, and for the delay after a wrong password.
 	flag.Parse()
 	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {

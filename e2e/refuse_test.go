@@ -99,6 +99,16 @@ func TestUnwritableList(t *testing.T) {
 			},
 			func(t *testing.T, a *world.Account) { do(t, unix.Unmount(a.Home, 0)) },
 		},
+		// Room for the home and the list, and for no lock file.
+		"full disk": {
+			func(t *testing.T, a *world.Account) {
+				list := readList(t, a)
+				do(t, unix.Mount("tmpfs", a.Home, "tmpfs", 0, "nr_inodes=2"))
+				do(t, os.Chown(a.Home, a.UID, a.UID))
+				writeList(t, a, list)
+			},
+			func(t *testing.T, a *world.Account) { do(t, unix.Unmount(a.Home, 0)) },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,6 +122,7 @@ func TestUnwritableList(t *testing.T) {
 			if n := len(s.Log.Find(s.mark, `user=`+s.a.Name+` rhost=127\.0\.0\.1 result=error reason="`)); n == 0 {
 				t.Errorf("no line in the log:\n%s", world.Lines(s.results()))
 			}
+			s.lostOnly()
 			tt.release(t, s.a)
 			s.lostOnly()
 			s.lock()

@@ -157,10 +157,15 @@ func bindReadOnly(from, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
+	if err := unix.Mount(from, to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("bind %s: %w", from, err)
 	}
-	if err := unix.Mount("", to, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+	attr := &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	err := unix.MountSetattr(unix.AT_FDCWD, to, unix.AT_RECURSIVE, attr)
+	if err == unix.ENOSYS { // before Linux 5.12: not what is mounted below
+		err = unix.Mount("", to, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	}
+	if err != nil {
 		return fmt.Errorf("make %s read-only: %w", from, err)
 	}
 	return nil
