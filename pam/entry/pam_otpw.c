@@ -312,7 +312,7 @@ static size_t make_request(const struct login *l, const struct passwd *pw, int a
 /*
  * Here is a copy of one thread of the host: locks may be held, memory half written, a cancellation pending. So there
  * are only system calls, made directly where the C library's function does more: setresuid and its kin signal threads
- * that are not here, open and close could act on the cancellation.
+ * that are not here, open and close could act on the cancellation. Linked with -z now, as finding a symbol takes locks.
  */
 
 /* Names the step and errno, the latter as a number: strerror would need the locale. */
@@ -495,6 +495,17 @@ static bool clone_child(struct child *c, int *pidfd)
 	return *pidfd >= 0;
 }
 
+/* A host that closed 0 to 2 may still print, or open files there. What cannot be moved stays. */
+static int above_stdio(int fd)
+{
+	int moved = fd >= 0 && fd < OTPW_FD ? fcntl(fd, F_DUPFD_CLOEXEC, OTPW_FD) : -1;
+
+	if (moved < 0)
+		return fd;
+	close(fd);
+	return moved;
+}
+
 static bool start(struct login *l, struct child *c)
 {
 	int sv[2], err;
@@ -503,14 +514,11 @@ static bool start(struct login *l, struct child *c)
 		log_error(l, "make socket: %s", strerror(errno));
 		return false;
 	}
-	l->sock = sv[0];
 	c->sock = sv[1];
-	if (sv[0] < OTPW_FD) { /* a host that closed 0 to 2 may yet print: not to the worker */
-		l->sock = fcntl(sv[0], F_DUPFD_CLOEXEC, OTPW_FD);
-		close(sv[0]);
-	}
-	err = l->sock >= 0 && clone_child(c, &l->pidfd) ? 0 : errno;
+	l->sock = above_stdio(sv[0]);
+	err = clone_child(c, &l->pidfd) ? 0 : errno;
 	close(sv[1]);
+	l->pidfd = above_stdio(l->pidfd);
 	if (err != 0)
 		log_error(l, "start worker: %s", strerror(err));
 	return err == 0;

@@ -241,7 +241,7 @@ func (in installation) run(t *testing.T, h host) output {
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, h.env...)
 	cmd.Stdin = strings.NewReader(h.stdin)
 	cmd.WaitDelay = time.Second
-	cmd.Dir = "/"
+	cmd.Dir = in.conf // not where the worker goes
 	if h.uid != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: h.uid, Gid: h.uid}}
 	}
@@ -346,6 +346,8 @@ func TestLogin(t *testing.T) {
 			{"remote host", host{flags: []string{"-r", "10.0.0.1"}}, authinfoUnavail, []string{"user=nobody rhost=10.0.0.1 result="}, nil},
 			{"forged remote host", host{flags: []string{"-r", "a b\nuser=\"x\" \xff%s"}}, authinfoUnavail,
 				[]string{`user=nobody rhost=a\x20b\x0auser\x3d\x22x\x22\x20\xff%s result=`}, nil},
+			{"long odd remote host", host{flags: []string{"-r", strings.Repeat(" ", 500)}}, authinfoUnavail,
+				[]string{"rhost=" + strings.Repeat(`\x20`, 127) + " result="}, nil},
 			{"long remote host", host{flags: []string{"-r", strings.Repeat("h", 60000)}}, systemErr, // libpam's audit denies
 				[]string{"rhost=" + strings.Repeat("h", 500)}, []string{strings.Repeat("h", 512)}},
 			{"request too long", host{flags: []string{"-r", strings.Repeat("h", 65536)}}, systemErr,
