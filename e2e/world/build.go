@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -327,7 +328,8 @@ func copyLink(from, to string) error {
 	return os.Symlink(target, to)
 }
 
-// CopyFile copies a file with its permission bits.
+// CopyFile copies a file with its permission bits. Nothing is forked meanwhile:
+// a child that holds the copy open for writing would make running it fail.
 func CopyFile(from, to string) error {
 	fi, err := os.Stat(from)
 	if err != nil {
@@ -340,6 +342,8 @@ func CopyFile(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(to, data, 0o600); err != nil {
 		return err
 	}
