@@ -58,7 +58,7 @@ compiler: tools
 
 # ---- build ----
 
-# Entry, worker and core refuse each other when their versions differ: a new version builds all of them.
+# Worker and core refuse each other when their versions differ: a new version builds all of them.
 $(B)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -224,16 +225,13 @@ func TestBrokenInstallation(t *testing.T) {
 		}, `worker: not a regular file`},
 		"worker is no program": {func(t *testing.T, m world.Module) { do(t, os.WriteFile(m.Worker(), []byte("x"), 0)) }, `start worker: execve`},
 		"core is no library":   {func(t *testing.T, m world.Module) { do(t, os.WriteFile(m.Core(), []byte("x"), 0)) }, `core\.so`},
-		"entry of another build": {func(t *testing.T, m world.Module) {
-			so, err := os.ReadFile(m.Path)
-			do(t, err)
-			at := bytes.Index(so, []byte("version=")) + len("version=")
-			if at < len("version=") || so[at] == '?' {
-				t.Fatal("no version in pam_otpw.so")
-			}
-			so[at] = '?'
-			do(t, os.WriteFile(m.Path, so, 0o644))
-		}, `version`},
+		"entry of another protocol": {func(t *testing.T, m world.Module) {
+			patch(t, m.Path, "protocol=1", "protocol=0")
+		}, `speaks protocol`},
+		"core of another build": {func(t *testing.T, m world.Module) {
+			v := buildVersion(t, m)
+			patch(t, m.Core(), v, "?"+v[1:])
+		}, `core\.so: version \?`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -250,4 +248,39 @@ func TestBrokenInstallation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A program that has been running since before an upgrade has an entry of another build than the worker and core are.
+func TestEntryOfAnotherBuild(t *testing.T) {
+	w := begin(t)
+	m := w.Install(t)
+	s := setUpSshd(t, m, w.Sshd(t, pamLines(m)))
+	v := buildVersion(t, m)
+	patch(t, m.Path, "version="+v, "version=?"+v[1:])
+	s.succeed()
+}
+
+// buildVersion is the version that the module was built as.
+func buildVersion(t *testing.T, m world.Module) string {
+	t.Helper()
+	so, err := os.ReadFile(m.Path)
+	do(t, err)
+	found := regexp.MustCompile("version=([[:graph:]]+)\x00").FindSubmatch(so)
+	if found == nil {
+		t.Fatal("no version in pam_otpw.so")
+	}
+	return string(found[1])
+}
+
+// patch changes all of what is in a file to something equally long.
+func patch(t *testing.T, path, was, is string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	do(t, err)
+	if !bytes.Contains(b, []byte(was)) {
+		t.Fatalf("no %q in %s", was, path)
+	}
+	info, err := os.Stat(path)
+	do(t, err)
+	do(t, os.WriteFile(path, bytes.ReplaceAll(b, []byte(was), []byte(is)), info.Mode()))
 }

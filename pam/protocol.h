@@ -15,6 +15,12 @@
 
 #include <security/_pam_types.h>
 
+/*
+ * What entry and core must agree on; a number, and not the version of a build, because a program that has been running
+ * since before an upgrade keeps its old entry and starts the new worker.
+ */
+#define OTPW_PROTOCOL "1"
+
 enum {
 	OTPW_FD = 3,   /* the worker's end of the socket */
 	OTPW_HEAD = 3, /* bytes of type and length */

@@ -290,12 +290,13 @@ static size_t add(char *request, size_t used, const char *key, const char *value
 /* Returns the length of the request, 0: too long. The user's name is the account's own, however he spelt it. */
 static size_t make_request(const struct login *l, const struct passwd *pw, int argc, const char **argv, char *request)
 {
+	static const char head[] = "protocol=" OTPW_PROTOCOL "\0version=" OTPW_VERSION;
 	const void *service = NULL, *rhost = NULL;
-	size_t used = sizeof "version=" OTPW_VERSION;
+	size_t used = sizeof head;
 
 	(void)pam_get_item(l->pamh, PAM_SERVICE, &service);
 	(void)pam_get_item(l->pamh, PAM_RHOST, &rhost);
-	memcpy(request, "version=" OTPW_VERSION, used);
+	memcpy(request, head, used);
 	used = add(request, used, "user", pw->pw_name);
 	used = add(request, used, "home", pw->pw_dir);
 	used = add(request, used, "service", service);

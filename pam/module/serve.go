@@ -16,8 +16,8 @@ import (
 	"github.com/otpw-go/otpw/otp"
 )
 
-// Version is that of the whole module, set at build time. Entry, worker and
-// core must agree on it.
+// Version is that of the build, set by the linker. The worker refuses a core of
+// another one.
 var Version = "unknown"
 
 // PAM results that a worker may return, with the values of Linux-PAM.
@@ -70,8 +70,9 @@ func (s *session) login() byte {
 		return pamSystemErr
 	}
 	req, err := parseRequest(payload)
-	if err == nil && req.version != Version {
-		err = fmt.Errorf("pam_otpw.so is version %q, core.so is %q: install them from one build", req.version, Version)
+	if err == nil && req.protocol != protocol {
+		err = fmt.Errorf("pam_otpw.so %s speaks protocol %q, core.so %s speaks %q: install both from one build, and restart the program that asks",
+			req.version, req.protocol, Version, protocol)
 	}
 	if err != nil {
 		s.log(logErr, "result=error reason=%q", err.Error())
@@ -92,7 +93,7 @@ func (s *session) attempt(req request, args arguments) byte {
 		return s.end("", fmt.Errorf("home directory %q is not an absolute path", req.home))
 	}
 	list := filepath.Join(req.home, ".otpw")
-	s.debugf("list %s, arguments %q", list, req.args)
+	s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
 	login, err := otp.Begin(list, args.Options)
 	if err != nil {
 		return s.end("", err)

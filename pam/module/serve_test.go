@@ -123,7 +123,7 @@ func runs(t *testing.T, request string, answer answers) heard {
 }
 
 func ask(home string, args ...string) string {
-	s := "version=" + Version + "\x00user=alice\x00home=" + home + "\x00service=sshd\x00rhost=192.0.2.7\x00"
+	s := "protocol=" + protocol + "\x00version=" + Version + "\x00user=alice\x00home=" + home + "\x00service=sshd\x00rhost=192.0.2.7\x00"
 	for _, a := range args {
 		s += "arg=" + a + "\x00"
 	}
@@ -235,10 +235,11 @@ func TestConversationFailed(t *testing.T) {
 func TestBadRequests(t *testing.T) {
 	home := makeHome(t, 50)
 	for name, tt := range map[string]struct{ request, log string }{
-		"empty":         {"", `eresult=error reason="request is not made of .*"`},
-		"not ended":     {"version=" + Version, `eresult=error reason="request is not made of .*"`},
-		"no value":      {"version\x00", `eresult=error reason="request is not made of .*"`},
-		"other version": {"version=0.0\x00home=" + home + "\x00", `eresult=error reason="pam_otpw.so is version .*: install them from one build"`},
+		"empty":          {"", `eresult=error reason="request is not made of .*"`},
+		"not ended":      {"version=" + Version, `eresult=error reason="request is not made of .*"`},
+		"no value":       {"version\x00", `eresult=error reason="request is not made of .*"`},
+		"no protocol":    {"version=0.0\x00home=" + home + "\x00", `eresult=error reason="pam_otpw.so 0.0 speaks protocol .*`},
+		"other protocol": {"protocol=0\x00version=0.0\x00home=" + home + "\x00", `eresult=error reason="pam_otpw.so 0.0 speaks protocol .*: install both from one build.*"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			runs(t, tt.request, rightly).check(t, "", pamSystemErr, tt.log)
@@ -304,8 +305,9 @@ func TestProtocolHeader(t *testing.T) {
 		"NOTICE": fmt.Sprintf("'%c'", frameNotice), "RESULT": fmt.Sprintf("'%c'", frameResult),
 		"REQUEST_MAX": fmt.Sprint(maxRequest), "RESPONSE_MAX": fmt.Sprint(maxResponse),
 		"PROMPT_MAX": fmt.Sprint(maxText), "NOTICE_MAX": fmt.Sprint(maxText), "LOG_MAX": fmt.Sprint(maxLog),
+		"PROTOCOL": fmt.Sprintf("%q", protocol),
 	} {
-		re := regexp.MustCompile(`\bOTPW_` + name + ` = (\S+),`)
+		re := regexp.MustCompile(`\bOTPW_` + name + ` (?:= )?([^\s,]+)`)
 		if m := re.FindSubmatch(header); m == nil || string(m[1]) != want {
 			t.Errorf("OTPW_%s is %q, want %s", name, m, want)
 		}

@@ -14,6 +14,8 @@ import (
 // Frame types and bounds in bytes; the same as in pam/protocol.h, and explained
 // in docs/architecture.md.
 const (
+	protocol = "1"
+
 	frameRequest  = 'Q'
 	frameResponse = 'R'
 	framePrompt   = 'P'
@@ -66,9 +68,10 @@ func (w wire) ask(prompt string) ([]byte, error) {
 
 // request is what the entry wants.
 type request struct {
-	version string // of the entry
-	home    string // of user, from the account database
-	args    []string
+	protocol string
+	version  string // of the entry's build
+	home     string // of the user, from the account database
+	args     []string
 }
 
 var errRequest = errors.New("request is not made of `key=value` strings ended by NUL")
@@ -85,6 +88,8 @@ func parseRequest(payload []byte) (r request, err error) {
 			return r, errRequest
 		}
 		switch key {
+		case "protocol":
+			r.protocol = value
 		case "version":
 			r.version = value
 		case "home":

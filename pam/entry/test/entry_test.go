@@ -698,7 +698,7 @@ func TestWorker(t *testing.T) {
 	t.Run("of a user", func(t *testing.T) {
 		out := in.run(t, host{flags: []string{"-r", "10.0.0.1"}})
 		out.wantReport("65534", "65534", "65534 \n")
-		out.want(" request version=v1\n", " request user=nobody\n", " request home=", " request service=t\n",
+		out.want(" request protocol=1\n", " request version=v1\n", " request user=nobody\n", " request home=", " request service=t\n",
 			" request rhost=10.0.0.1\n", " request arg=report\n", " request arg=second\n", " request arg=key=value\n",
 			" limit NOFILE 256\n", " limit STACK 8388608\n")
 	})
