@@ -66,8 +66,11 @@ $(B)/version: FORCE
 $(B)/otpw-gen: $(GOFILES) $(B)/version | tools
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
 
-$(B)/pam_otpw.so: pam/entry/pam_otpw.c pam/entry/exports.map pam/protocol.h $(B)/version | compiler
-	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIC -fvisibility=hidden -shared -o $@ $< \
+ENTRY := pam/entry/pam_otpw.c pam/entry/child.c
+
+# -z now is needed: nothing may be looked up in the child. -z nodelete: see docs/architecture.md
+$(B)/pam_otpw.so: $(ENTRY) pam/entry/child.h pam/entry/exports.map pam/protocol.h $(B)/version | compiler
+	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIC -fvisibility=hidden -shared -o $@ $(ENTRY) \
 	  $(HARDENLD) -Wl,-z,nodelete -Wl,-z,defs -Wl,--version-script=pam/entry/exports.map -lpam
 	chmod 0644 $@
 
@@ -122,7 +125,7 @@ lint: compiler
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh')
-	for f in pam/entry/pam_otpw.c pam/worker/worker.c; do \
+	for f in $(ENTRY) pam/worker/worker.c; do \
 	  $(CC) -O2 $(WARN) $(DEFS) -fanalyzer -fsyntax-only $$f || exit 1; done
 
 # ---- install ----

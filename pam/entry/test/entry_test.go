@@ -94,7 +94,7 @@ func build(sanitize bool) func() (parts, error) {
 		}
 		entry := append(slices.Clone(hard), fmt.Sprintf("-DOTPW_WORKER_TIMEOUT=%d", int(workerTimeout.Seconds())),
 			"-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,relro,-z,now,-z,nodelete",
-			"-Wl,--version-script="+filepath.Join(root, "pam/entry/exports.map"), filepath.Join(root, "pam/entry/pam_otpw.c"), "-lpam")
+			"-Wl,--version-script="+filepath.Join(root, "pam/entry/exports.map"), filepath.Join(root, "pam/entry/pam_otpw.c"), filepath.Join(root, "pam/entry/child.c"), "-lpam")
 		if !sanitize {
 			entry = append(entry, "-Wl,-z,defs")
 		}
