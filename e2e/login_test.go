@@ -169,6 +169,12 @@ func TestSetAside(t *testing.T) {
 			l.Accepted()
 			s.lostOnly(first, second)
 			s.lock()
+			// also of an attempt whose process in sshd is gone
+			line := map[string]string{"wrong answer": "result=refused challenge=" + first, "worker killed": "result=error reason="}[name]
+			if line == "" {
+				line = "result=abandoned challenge=" + first
+			}
+			s.logged(line, "result=accepted challenge="+second)
 		})
 	}
 }

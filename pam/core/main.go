@@ -24,11 +24,15 @@ func otpw_core_version() *C.char {
 	return C.CString(module.Version)
 }
 
-// otpw_serve serves one login on the socket fd, and returns when the result has been sent.
+// otpw_serve serves one login on the socket fd, and returns when the result has
+// been sent: NULL, or the line for the log that could not be sent.
 //
 //export otpw_serve
-func otpw_serve(fd C.int) {
-	module.Serve(os.NewFile(uintptr(fd), "entry"))
+func otpw_serve(fd C.int) *C.char {
+	if line := module.Serve(os.NewFile(uintptr(fd), "entry")); line != "" {
+		return C.CString(line) // never freed: the process ends with it
+	}
+	return nil
 }
 
 func main() {} // buildmode c-shared wants one and never calls it

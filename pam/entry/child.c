@@ -160,8 +160,8 @@ static void child_ids(const struct child *c)
 _Noreturn static void child_main(struct child *c)
 {
 	static const char *const argv[] = {"pam_otpw-worker", NULL};
-	/* All of the worker's environment; settings for the Go runtime, should measurement ask for any, belong here. */
-	static const char *const envp[] = {"GOTRACEBACK=none", NULL};
+	/* All of the worker's environment. The latter two start fewer threads and heaps: less time, a few per cent. */
+	static const char *const envp[] = {"GOTRACEBACK=none", "GOMAXPROCS=1", "MALLOC_ARENA_MAX=1", NULL};
 
 	child_signals();
 	child_limits(); /* before the descriptors: NOFILE may be 3 */

@@ -260,20 +260,21 @@ static size_t add(char *request, size_t used, const char *key, const char *value
 	return n < 0 || (size_t)n >= room ? 0 : used + (size_t)n + 1;
 }
 
-/* Returns the length of the request, 0: too long. The user's name is the account's own, however he spelt it. */
+/* Returns the length of the request, 0: too long. */
 static size_t make_request(const struct login *l, const struct passwd *pw, int argc, const char **argv, char *request)
 {
 	static const char head[] = "protocol=" OTPW_PROTOCOL "\0version=" OTPW_VERSION;
-	const void *service = NULL, *rhost = NULL;
+	const void *service = NULL;
+	char name[128], line[sizeof name + sizeof l->user + sizeof l->rhost + 64];
 	size_t used = sizeof head;
 
-	(void)pam_get_item(l->pamh, PAM_SERVICE, &service);
-	(void)pam_get_item(l->pamh, PAM_RHOST, &rhost);
+	if (pam_get_item(l->pamh, PAM_SERVICE, &service) != PAM_SUCCESS || service == NULL)
+		service = "-";
+	escape(name, sizeof name, service, strlen(service), is_name);
+	snprintf(line, sizeof line, "pam_otpw(%s:auth): user=%s rhost=%s", name, l->user, l->rhost);
 	memcpy(request, head, used);
-	used = add(request, used, "user", pw->pw_name);
+	used = add(request, used, "log", line);
 	used = add(request, used, "home", pw->pw_dir);
-	used = add(request, used, "service", service);
-	used = add(request, used, "rhost", rhost);
 	for (int i = 0; i < argc; i++)
 		used = add(request, used, "arg", argv[i]);
 	if (used == 0)

@@ -39,21 +39,32 @@ const (
 // maxRequest bounds a request in bytes.
 const maxRequest = 65535
 
-// Serve handles one login over rw. What cannot be told to the other side any
-// more is dropped: the login is over then.
-func Serve(rw io.ReadWriter) {
+// Serve handles one login over rw. It returns the attempt's line for the log if
+// the other side was gone when it should have got it, and "" otherwise.
+func Serve(rw io.ReadWriter) (unsaid string) {
 	s := session{wire: wire{rw}}
-	s.send(frameResult, string(rune(s.login())), 1)
+	result := s.login()
+	s.send(frameResult, string(rune(result)), 1)
+	return s.unsaid
 }
 
 // session is one login.
 type session struct {
 	wire
-	debug bool
+	who    string // what the entry puts before a log line
+	debug  bool
+	unsaid string
 }
 
-func (s *session) log(priority byte, format string, args ...any) {
-	s.send(frameLog, string(priority)+fmt.Sprintf(format, args...), maxLog)
+func (s *session) log(priority byte, format string, args ...any) error {
+	return s.send(frameLog, string(priority)+fmt.Sprintf(format, args...), maxLog)
+}
+
+// logResult writes the one line that every attempt has.
+func (s *session) logResult(priority byte, format string, args ...any) {
+	if s.log(priority, "result="+format, args...) != nil && s.who != "" {
+		s.unsaid = s.who + " result=" + fmt.Sprintf(format, args...)
+	}
 }
 
 func (s *session) debugf(format string, args ...any) {
@@ -66,7 +77,7 @@ func (s *session) debugf(format string, args ...any) {
 func (s *session) login() byte {
 	payload, err := s.receive(frameRequest, maxRequest)
 	if err != nil {
-		s.log(logErr, "result=error reason=%q", "read request: "+err.Error())
+		s.logResult(logErr, "error reason=%q", "read request: "+err.Error())
 		return pamSystemErr
 	}
 	req, err := parseRequest(payload)
@@ -75,11 +86,11 @@ func (s *session) login() byte {
 			req.version, req.protocol, Version, protocol)
 	}
 	if err != nil {
-		s.log(logErr, "result=error reason=%q", err.Error())
+		s.logResult(logErr, "error reason=%q", err.Error())
 		return pamSystemErr
 	}
 	args, complaints := parseArgs(req.args)
-	s.debug = args.debug
+	s.debug, s.who = args.debug, req.log
 	for _, c := range complaints {
 		s.log(logErr, "%s", c)
 	}
@@ -109,7 +120,7 @@ func (s *session) attempt(req request, args arguments) byte {
 	if err != nil {
 		return s.end(login.Challenge(), err)
 	}
-	s.log(logInfo, "result=accepted challenge=%s remaining=%d/%d", login.Challenge(), remaining.Unused, remaining.Total)
+	s.logResult(logInfo, "accepted challenge=%s remaining=%d/%d", login.Challenge(), remaining.Unused, remaining.Total)
 	s.send(frameNotice, notice(remaining), maxText)
 	return pamSuccess
 }
@@ -132,7 +143,7 @@ func (s *session) end(challenge string, err error) byte {
 	if challenge != "" {
 		word += " challenge=" + challenge
 	}
-	s.log(priority, "result=%s reason=%q", word, err.Error())
+	s.logResult(priority, "%s reason=%q", word, err.Error())
 	return result
 }
 

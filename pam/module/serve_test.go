@@ -69,6 +69,7 @@ type heard struct {
 	logs    []string
 	notice  string
 	result  int // -1: none
+	unsaid  string
 }
 
 // runs serves one login, the test being the entry.
@@ -76,10 +77,11 @@ func runs(t *testing.T, request string, answer answers) heard {
 	t.Helper()
 	entry, worker := net.Pipe()
 	done := make(chan struct{})
+	var unsaid string
 	go func() {
 		defer close(done)
 		defer worker.Close()
-		Serve(worker)
+		unsaid = Serve(worker)
 	}()
 	entry.SetDeadline(time.Now().Add(20 * time.Second))
 	send := func(frame byte, payload string) {
@@ -105,6 +107,7 @@ func runs(t *testing.T, request string, answer answers) heard {
 			if !ok {
 				entry.Close()
 				<-done
+				h.unsaid = unsaid
 				return h
 			}
 			go send(frameResponse, response)
@@ -123,7 +126,7 @@ func runs(t *testing.T, request string, answer answers) heard {
 }
 
 func ask(home string, args ...string) string {
-	s := "protocol=" + protocol + "\x00version=" + Version + "\x00user=alice\x00home=" + home + "\x00service=sshd\x00rhost=192.0.2.7\x00"
+	s := "protocol=" + protocol + "\x00version=" + Version + "\x00log=pam_otpw(sshd:auth): user=alice rhost=192.0.2.7\x00home=" + home + "\x00"
 	for _, a := range args {
 		s += "arg=" + a + "\x00"
 	}
@@ -210,7 +213,10 @@ func TestNothingToAsk(t *testing.T) {
 // When the conversation ends at the prompt, the number stays set aside.
 func TestAbandoned(t *testing.T) {
 	home := makeHome(t, 50)
-	runs(t, ask(home), hangUp)
+	h := runs(t, ask(home), hangUp)
+	if want := `pam_otpw(sshd:auth): user=alice rhost=192.0.2.7 result=abandoned challenge=000 reason="no response: EOF"`; h.unsaid != want {
+		t.Errorf("unsaid %q, want %q", h.unsaid, want)
+	}
 	runs(t, ask(home), rightly).check(t, "Password 001: ", pamSuccess, `iresult=accepted challenge=001 remaining=48/50`)
 }
 
@@ -225,7 +231,9 @@ func TestConversationFailed(t *testing.T) {
 	req := ask(home)
 	in := append(binary.BigEndian.AppendUint16([]byte{frameRequest}, uint16(len(req))), req...)
 	var out bytes.Buffer
-	Serve(half{bytes.NewReader(in), &out})
+	if unsaid := Serve(half{bytes.NewReader(in), &out}); unsaid != "" {
+		t.Errorf("unsaid %q", unsaid)
+	}
 	want := "P\x00\x0ePassword 000: " + "L\x00\x39" + `nresult=abandoned challenge=000 reason="no response: EOF"` + "F\x00\x01\x09"
 	if got := out.String(); got != want {
 		t.Errorf("sent %q, want %q", got, want)

@@ -70,6 +70,7 @@ func (w wire) ask(prompt string) ([]byte, error) {
 type request struct {
 	protocol string
 	version  string // of the entry's build
+	log      string // what the entry puts before a log line: who, from where
 	home     string // of the user, from the account database
 	args     []string
 }
@@ -92,6 +93,8 @@ func parseRequest(payload []byte) (r request, err error) {
 			r.protocol = value
 		case "version":
 			r.version = value
+		case "log":
+			r.log = value
 		case "home":
 			r.home = value
 		case "arg":

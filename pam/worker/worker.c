@@ -16,18 +16,27 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "protocol.h"
 
 typedef const char *(*version_func)(void);
-typedef void (*serve_func)(int fd);
+typedef char *(*serve_func)(int fd);
+
+#define LAST_SECONDS 10 /* that a worker may go on after its host has died */
 
 /* Not exit(): nothing that the core registered may run once the result is out. */
 _Noreturn static void give_up(const char *what, const char *why)
 {
 	otpw_give_up(OTPW_FD, what, why);
 	_exit(1);
+}
+
+static void host_died(int sig)
+{
+	(void)sig;
+	alarm(LAST_SECONDS); /* whose signal ends the process */
 }
 
 /*
@@ -38,6 +47,7 @@ static void shut_doors(void)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
 	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}};
+	const struct sigaction soon = {.sa_handler = host_died, .sa_flags = SA_ONSTACK | SA_RESTART};
 
 	if (syscall(SYS_capset, &head, none) != 0)
 		give_up("drop capabilities", strerror(errno));
@@ -45,8 +55,8 @@ static void shut_doors(void)
 		give_up("set no_new_privs", strerror(errno));
 	if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
 		give_up("set not dumpable", strerror(errno));
-	/* A backstop only. A host that died before this line is noticed as end of file on the socket. */
-	if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) != 0)
+	/* A backstop only: end of file on the socket says the same, also of a host that died before this line. */
+	if (sigaction(SIGUSR1, &soon, NULL) != 0 || prctl(PR_SET_PDEATHSIG, (long)SIGUSR1, 0L, 0L, 0L) != 0)
 		give_up("set parent death signal", strerror(errno));
 }
 
@@ -93,9 +103,20 @@ static void *symbol(void *core, const char *path, const char *name)
 	return found;
 }
 
+/*
+ * What the host cannot log any more because it died at the prompt: sshd ends the process that authenticates when the
+ * client cuts the connection. The line is the same, under the name of this program.
+ */
+static void log_unsaid(const char *line)
+{
+	openlog("pam_otpw", LOG_PID, LOG_AUTHPRIV);
+	syslog(LOG_NOTICE, "%s", line);
+}
+
 int main(void)
 {
 	char path[PATH_MAX], other[64];
+	const char *unsaid;
 	int type;
 	socklen_t len = sizeof type;
 	void *core;
@@ -117,6 +138,8 @@ int main(void)
 		snprintf(other, sizeof other, "version %s, want %s", version == NULL ? "(none)" : version, OTPW_VERSION);
 		give_up(path, other);
 	}
-	((serve_func)symbol(core, path, "otpw_serve"))(OTPW_FD);
+	unsaid = ((serve_func)symbol(core, path, "otpw_serve"))(OTPW_FD);
+	if (unsaid != NULL)
+		log_unsaid(unsaid);
 	_exit(0);
 }

@@ -350,8 +350,6 @@ func TestLogin(t *testing.T) {
 				[]string{"rhost=" + strings.Repeat(`\x20`, 127) + " result="}, nil},
 			{"long remote host", host{flags: []string{"-r", strings.Repeat("h", 60000)}}, systemErr, // libpam's audit denies
 				[]string{"rhost=" + strings.Repeat("h", 500)}, []string{strings.Repeat("h", 512)}},
-			{"request too long", host{flags: []string{"-r", strings.Repeat("h", 65536)}}, systemErr,
-				[]string{"make request: more than 65535 bytes"}, nil},
 			{"unknown user", host{user: "no such\nuser"}, userUnknown,
 				[]string{`log: notice pam_otpw(t:auth): user=no\x20such\x0auser rhost=- result=refused reason="unknown user"`}, nil},
 			{"many times", host{stdin: strings.Repeat("right\nwrong\n", 10), flags: []string{"-n", "20"}}, success,
@@ -669,10 +667,10 @@ var reported = []string{
 	" status NoNewPrivs: 1\n",
 	" status CapInh: 0000000000000000\n", " status CapPrm: 0000000000000000\n",
 	" status CapEff: 0000000000000000\n", " status CapAmb: 0000000000000000\n",
-	" status SigBlk: 0000000000000000\n", " status SigIgn: 0000000000000000\n", " status SigCgt: 0000000000000000\n",
+	" status SigBlk: 0000000000000000\n", " status SigIgn: 0000000000000000\n", " status SigCgt: 0000000000000200\n",
 	" descriptor 0 /dev/null\n", " descriptor 1 /dev/null\n", " descriptor 2 /dev/null\n", " descriptor 3 socket:\n",
 	" dumpable 0\n", " keepcaps 0\n", " umask 077\n", " folder /\n", " leader 1\n", " limit CORE 0 0\n",
-	" environment GOTRACEBACK=none\n",
+	" environment GOTRACEBACK=none\n", " environment GOMAXPROCS=1\n", " environment MALLOC_ARENA_MAX=1\n",
 }
 
 func (o output) wantReport(uid, gid, groups string) {
@@ -681,8 +679,8 @@ func (o output) wantReport(uid, gid, groups string) {
 	ids := func(s string) string { return strings.TrimSuffix(strings.Repeat(s+" ", 4), " ") }
 	o.want(" status Uid: "+ids(uid)+"\n", " status Gid: "+ids(gid)+"\n", " status Groups: "+groups)
 	o.want(reported...)
-	if n := strings.Count(o.text, " environment "); n != 1 {
-		o.t.Errorf("%d environment variables, want 1\n%s", n, o.text)
+	if n := strings.Count(o.text, " environment "); n != 3 {
+		o.t.Errorf("%d environment variables, want 3\n%s", n, o.text)
 	}
 	if n := strings.Count(o.text, " descriptor "); n != 4 {
 		o.t.Errorf("%d descriptors, want 4\n%s", n, o.text)
@@ -698,14 +696,14 @@ func TestWorker(t *testing.T) {
 	t.Run("of a user", func(t *testing.T) {
 		out := in.run(t, host{flags: []string{"-r", "10.0.0.1"}})
 		out.wantReport("65534", "65534", "65534 \n")
-		out.want(" request protocol=1\n", " request version=v1\n", " request user=nobody\n", " request home=", " request service=t\n",
-			" request rhost=10.0.0.1\n", " request arg=report\n", " request arg=second\n", " request arg=key=value\n",
+		out.want(" request protocol=1\n", " request version=v1\n", " request log=pam_otpw(t:auth): user=nobody rhost=10.0.0.1\n", " request home=",
+			" request arg=report\n", " request arg=second\n", " request arg=key=value\n",
 			" limit NOFILE 256\n", " limit STACK 8388608\n")
 	})
 	t.Run("of root", func(t *testing.T) {
 		out := in.run(t, host{user: "root"})
 		out.wantReport("0", "0", "0 \n")
-		out.wantNot(" request rhost=")
+		out.want(" user=root rhost=-\n")
 	})
 	// Capabilities that a change of ids does not take away.
 	for _, user := range []string{"nobody", "root"} {
@@ -739,7 +737,8 @@ func TestAccounts(t *testing.T) {
 		"minus:x:4294967295:4242::/:/bin/sh\n" +
 		"group-minus:x:4242:4294967295::/:/bin/sh\n" +
 		"toor:x:0:0::/root:/bin/sh\n" +
-		"big:x:4246:4246:" + strings.Repeat("g", 50000) + ":/home/big:/bin/sh\n"
+		"big:x:4246:4246:" + strings.Repeat("g", 50000) + ":/home/big:/bin/sh\n" +
+		"far:x:4247:4247::/" + strings.Repeat("h", 65536) + ":/bin/sh\n"
 	group := "root:x:0:\nalice:x:4243:\nwheel:x:4300:alice\nsudo:x:4301:root,alice\n"
 	for i := range 200 {
 		group += fmt.Sprintf("g%d:x:%d:many\n", i, 5000+i)
@@ -760,8 +759,9 @@ func TestAccounts(t *testing.T) {
 		{"alice", "4242", "4243", "4243 4300 4301 \n", authErr, " request home=/home/alice\n"},
 		{"many", "4244", "4244", "4244 5000 5001 ", authErr, " groups 201\n"},
 		{"homeless", "4245", "4245", "4245 \n", authErr, "authtok none"},
-		{"toor", "0", "0", "0 \n", authErr, " request user=toor\n"},
+		{"toor", "0", "0", "0 \n", authErr, " request log=pam_otpw(t:auth): user=toor rhost=-\n"},
 		{"big", "4246", "4246", "4246 \n", authErr, " request home=/home/big\n"},
+		{"far", "", "", "", systemErr, "make request: more than 65535 bytes"},
 		{"stranger", "", "", "", userUnknown, "unknown user"},
 		{"minus", "", "", "", systemErr, "uid or gid is -1"},
 		{"group-minus", "", "", "", systemErr, "uid or gid is -1"},

@@ -19,7 +19,7 @@
 #include "protocol.h"
 
 const char *otpw_core_version(void);
-void otpw_serve(int fd);
+char *otpw_serve(int fd);
 
 extern char **environ;
 
@@ -393,7 +393,7 @@ static void misbehave(const char *what, const char *request)
 	_exit(5);
 }
 
-void otpw_serve(int fd)
+char *otpw_serve(int fd)
 {
 	char *request;
 
@@ -407,5 +407,6 @@ void otpw_serve(int fd)
 	else
 		ask("Password 044: ", 1);
 	free(request);
+	return NULL;
 }
 #endif

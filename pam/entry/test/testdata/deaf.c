@@ -7,17 +7,18 @@
 #include "protocol.h"
 
 const char *otpw_core_version(void);
-void otpw_serve(int fd);
+char *otpw_serve(int fd);
 
 const char *otpw_core_version(void)
 {
 	return OTPW_VERSION;
 }
 
-void otpw_serve(int fd)
+char *otpw_serve(int fd)
 {
 #ifdef ANSWER
 	otpw_give_up(fd, "deaf", "on purpose");
+	return NULL;
 #else
 	(void)fd;
 	for (;;)
