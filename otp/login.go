@@ -87,16 +87,15 @@ func (l *Login) choose() (err error) {
 	if len(unused) == 0 {
 		return l.fail(ErrExhausted)
 	}
-	if l.o.NoLock {
-		l.entries = unused[:1]
-		return nil
-	}
 	lock, err := l.f.readLock(l.list.width)
 	if err != nil {
 		return err
 	}
+	if l.o.NoLock {
+		return l.chooseNext(unused, lock)
+	}
 	if lock.forged {
-		l.o.logf("lock file %s is damaged or not ours", l.f.lockPath())
+		l.o.logf("lock file %q is damaged or not ours", l.f.lockPath())
 	}
 	busy, err := l.f.held(entryLock, l.list.n) // somebody is asked for a number alone
 	if err != nil {
@@ -124,7 +123,7 @@ func (l *Login) legacy() (bool, error) {
 	}
 	remote, err := l.f.remote()
 	if remote {
-		l.o.logf("list %s is on a network file system: legacy_lock rules (trust_locks if its locks work between hosts)", l.f.name)
+		l.o.logf("list %q is on a network file system: legacy_lock rules (trust_locks if its locks work between hosts)", l.f.name)
 	}
 	return remote, err
 }
@@ -141,26 +140,25 @@ func (l *Login) live(names []string, unused []int) []string {
 	return live
 }
 
+// chooseNext asks for the next unused entry that no lock file names (with NoLock
+// there may be one of another service).
+func (l *Login) chooseNext(unused []int, lock lockFile) error {
+	for _, i := range unused {
+		if !slices.Contains(lock.names, l.list.Number(i)) {
+			l.entries = []int{i}
+			return nil
+		}
+	}
+	return l.fail(ErrExhausted)
+}
+
 // chooseAlone asks for the next unused entry that is not set aside, and
 // records it in the lock file before anybody is asked.
 func (l *Login) chooseAlone(unused []int, lock lockFile) error {
-	free := slices.DeleteFunc(slices.Clone(unused), func(i int) bool {
-		return slices.Contains(lock.names, l.list.Number(i))
-	})
-	if len(free) == 0 {
-		return l.fail(ErrExhausted)
+	if err := l.chooseNext(unused, lock); err != nil {
+		return err
 	}
-	next := free[0]
-	for _, i := range free { // rather one that no multi challenge waits for
-		hinted, err := l.f.held(hintLock+i, 1)
-		if err != nil {
-			return err
-		}
-		if !hinted {
-			next = i
-			break
-		}
-	}
+	next := l.entries[0]
 	if err := l.lockEntry(next); err != nil {
 		return err
 	}
@@ -186,7 +184,7 @@ func (l *Login) chooseLegacy(unused []int, lock lockFile, busy bool) error {
 			return err
 		}
 	}
-	if busy || lock.forged || lock.present && time.Since(lock.mtime) < l.o.LockTimeout {
+	if busy || lock.forged || lock.present && time.Since(lock.mtime).Abs() < l.o.LockTimeout {
 		return l.chooseMulti(unused, lock)
 	}
 	if lock.present {
@@ -212,14 +210,17 @@ func (l *Login) chooseLegacy(unused []int, lock lockFile, busy bool) error {
 	return err
 }
 
-// chooseMulti asks for three random entries that no lock names.
+// chooseMulti asks for three random entries that no lock names. It steps over
+// one that is part of another multi challenge right now, so that logins at the
+// same time rarely collide; but over one only: a stranger, who may hold open as
+// many prompts as he likes, could else steer the choice to entries that he knows.
 func (l *Login) chooseMulti(unused []int, lock lockFile) error {
 	if len(unused) < minMulti {
 		return l.fail(ErrTooFew)
 	}
 	pool := slices.Clone(unused)
 	shuffle(pool)
-	var second []int // part of another multi challenge right now
+	var stepped []int
 	l.entries = nil
 	for _, i := range pool {
 		if slices.Contains(lock.names, l.list.Number(i)) {
@@ -232,16 +233,15 @@ func (l *Login) chooseMulti(unused []int, lock lockFile) error {
 		}
 		if ok, err := l.f.tryLock(hintLock + i); err != nil {
 			return err
-		} else if !ok {
-			second = append(second, i)
+		} else if !ok && stepped == nil {
+			stepped = []int{i}
 		} else if l.entries = append(l.entries, i); len(l.entries) == multi {
 			return nil
 		}
 	}
-	if l.entries = append(l.entries, second...); len(l.entries) < multi {
+	if l.entries = append(l.entries, stepped...); len(l.entries) < multi {
 		return l.fail(ErrTooFew)
 	}
-	l.entries = l.entries[:multi]
 	return nil
 }
 
