@@ -93,7 +93,7 @@ $(B)/hosts/%: e2e/hosts/%.c | compiler
 	$(CC) $(CFLAGS) $(filter-out -Wconversion,$(WARN)) -D_GNU_SOURCE -o $@ $< -lpam -lpthread -ldl
 
 test-tools: compiler
-	@scripts/need 'the tests' ssh:openssh-client su:util-linux login:login sudo:sudo strace:strace sshd
+	@scripts/need 'the tests' ssh:openssh-client su:util-linux login:login sudo:sudo sshd
 	@scripts/original
 
 test: unit e2e

@@ -82,6 +82,13 @@ func TestUnknownUser(t *testing.T) {
 	s := setUp(t)
 	nobody := &world.Account{Name: "mallory", UID: 1, Home: "/nonexistent"}
 	s.sshd.Login(nobody).Refused()
+	// Not by name: it may be a password that was typed where a name should be.
+	if n := len(s.Log.Find(s.mark, `pam_otpw\(`+s.sshd.Name+`:auth\): user=- rhost=127\.0\.0\.1 result=refused reason="unknown user"`)); n == 0 {
+		t.Error("no log line")
+	}
+	if lines := s.Log.Find(s.mark, `pam_otpw\(.*mallory`); len(lines) > 0 {
+		t.Errorf("in the log:\n%s", world.Lines(lines))
+	}
 }
 
 // A list that cannot be overwritten lets nobody in, and so accepts nothing twice.

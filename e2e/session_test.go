@@ -371,17 +371,18 @@ func TestLog(t *testing.T) {
 	l.Enter(s.sheet.Response(waiting))
 	l.Accepted()
 	// When a connection is cut, sshd kills the process that would have a result
-	// to log: the line about it is sshd's own.
+	// to log: the worker logs it then.
 	cut := s.sshd.Login(s.a)
-	cut.Single()
+	unanswered := cut.Single()
 	cut.Kill()
-	s.Log.Await(t, s.mark, `^Connection (closed|reset) by authenticating user `+s.a.Name+` `)
+	s.Log.Await(t, s.mark, ` result=abandoned challenge=`+unanswered+` `)
 	s.logged(
 		"result=accepted challenge="+order[0]+" remaining=79/80",
 		"result=refused challenge="+order[1]+" ",
 		"result=refused challenge="+order[2]+" ",
 		fmt.Sprintf("result=accepted challenge=%s remaining=", strings.Join(three, "/")),
-		"result=accepted challenge="+waiting+" remaining=")
+		"result=accepted challenge="+waiting+" remaining=",
+		"result=abandoned challenge="+unanswered+" ")
 	if len(s.Log.Find(s.mark, `user=`+s.a.Name+` rhost=\S+ debug: `)) == 0 {
 		t.Error("no debug lines")
 	}

@@ -8,15 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	lockWait  = 5 * time.Second       // how long the list lock is tried for
-	lockRetry = 10 * time.Millisecond // pause between two tries
-)
+// lockWait is how long the list lock is tried for; a variable for the tests.
+var lockWait = 5 * time.Second
+
+const lockRetry = 10 * time.Millisecond // pause between two tries
 
 // Where the locks lie: behind every byte that a list may have, so that they
 // stay clear of its data even where locks are mandatory (CIFS), and one query
@@ -75,33 +76,34 @@ func openError(name string, err error) error {
 }
 
 // resolve follows the links on the way to name, which itself need not exist,
-// so that a new list can be made behind a link.
+// so that a new list can be made behind a link. A link that stands for the list
+// must be of this process's user or of root: in a folder that others may write
+// to, it would else be them who say which file is replaced.
 func resolve(name string) (string, error) {
 	for range 40 { // as many links as the kernel follows
-		path, err := filepath.EvalSymlinks(name)
-		if err == nil {
-			return path, nil
-		}
-		var st unix.Stat_t // its errors can be told apart
-		switch err := unix.Stat(name, &st); err {
-		case unix.ENOENT:
-		case nil: // made just now
-			continue
-		default:
+		var st unix.Stat_t
+		if err := unix.Stat(filepath.Dir(name), &st); err != nil { // by the kernel's rules
 			return "", err
 		}
-		target, err := os.Readlink(name)
-		if err != nil { // name itself is what does not exist
-			dir, err := filepath.EvalSymlinks(filepath.Dir(name))
-			if err != nil {
-				return "", err
-			}
-			return filepath.Join(dir, filepath.Base(name)), nil
+		dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+		if err != nil {
+			return "", bare(err)
 		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(name), target)
+		path := filepath.Join(dir, filepath.Base(name))
+		if err := unix.Lstat(path, &st); err == unix.ENOENT || err == nil && st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			return path, nil
+		} else if err != nil {
+			return "", err
 		}
-		name = target
+		if st.Uid != 0 && st.Uid != uint32(os.Geteuid()) {
+			return "", fmt.Errorf("%w: a link, owned by uid %d", ErrUnsafe, st.Uid)
+		}
+		if name, err = os.Readlink(path); err != nil {
+			return "", bare(err)
+		}
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
 	}
 	return "", unix.ELOOP
 }
@@ -192,10 +194,17 @@ func (f *file) overwrite(l *List, i int) error {
 	}
 }
 
+// Variables for the tests, which look at what stands on file when they are
+// called, and let them fail.
+var (
+	fdatasync = unix.Fdatasync
+	fsync     = unix.Fsync
+)
+
 // sync brings what was overwritten to the disk.
 func (f *file) sync() error {
 	for {
-		switch err := unix.Fdatasync(f.fd); err {
+		switch err := fdatasync(f.fd); err {
 		case nil:
 			return nil
 		case unix.EINTR:
@@ -277,6 +286,12 @@ func openLocked(name string) (*file, error) {
 	return nil, fmt.Errorf("list %s: %w", name, ErrBusy)
 }
 
+// remoteTypes are the file systems of other hosts, as statfs(2) names them.
+var remoteTypes = []uint32{
+	unix.NFS_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC,
+	unix.V9FS_MAGIC, unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC, unix.CODA_SUPER_MAGIC,
+}
+
 // remote reports whether the list lies on a file system whose locks between
 // hosts cannot be relied on.
 func (f *file) remote() (bool, error) {
@@ -284,10 +299,5 @@ func (f *file) remote() (bool, error) {
 	if err := unix.Fstatfs(f.fd, &st); err != nil {
 		return false, fmt.Errorf("list %s: file system: %w", f.name, err)
 	}
-	switch uint32(st.Type) {
-	case unix.NFS_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.SMB_SUPER_MAGIC,
-		unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC, unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC, unix.CODA_SUPER_MAGIC:
-		return true, nil
-	}
-	return false, nil
+	return slices.Contains(remoteTypes, uint32(st.Type)), nil
 }

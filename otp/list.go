@@ -26,6 +26,9 @@ const (
 	maxCommentLen = 79 // characters
 )
 
+// FileName is the name of a user's list in the home folder.
+const FileName = ".otpw"
+
 const magic1 = "OTPW1\n"
 
 // ErrFormat is what every FormatError is.
@@ -138,6 +141,10 @@ func (l *List) Len() int { return l.n }
 // PasswordLen returns the length of a one-time password in characters, blanks
 // not counted.
 func (l *List) PasswordLen() int { return l.pwLen }
+
+// head returns what stands before the first entry: all that is true of every
+// entry.
+func (l *List) head() []byte { return l.data[:l.start] }
 
 // offset returns where entry i begins in the file.
 func (l *List) offset(i int) int { return l.start + i*l.rec }

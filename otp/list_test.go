@@ -73,6 +73,7 @@ func TestParse(t *testing.T) {
 		{"more announced, comment", "OTPW1\n#\n3 3 12 8\n" + rows(2), 6, 0},
 		{"no last newline", "OTPW1\n2 3 12 8\n" + rows(2)[:31], 4, 0},
 		{"short line", "OTPW1\n2 3 12 8\n000ABCDEFGHIJK\n" + rows(2), 3, 0},
+		{"two lines for one", "OTPW1\n1 3 12 8\n000ABCD\nFGHIJKL\n", 3, 0},
 		{"long line", "OTPW1\n2 3 12 8\n000ABCDEFGHIJKLM\n" + rows(2), 3, 0},
 		{"too large", "OTPW1\n2 3 12 8\n" + rows(2) + strings.Repeat("\n", MaxFileSize), 1, 0},
 	} {
@@ -203,6 +204,18 @@ func TestNewList(t *testing.T) {
 	slices.Sort(b)
 	if !slices.Equal(a, b) {
 		t.Error("random order changes more than the order")
+	}
+
+	firsts := map[string]bool{} // 2^-99 that one never is
+	for range 100 {
+		l, err := NewList(nil, pws[:2], false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		firsts[l.Number(0)] = true
+	}
+	if len(firsts) != 2 {
+		t.Errorf("of two entries only %v come first", firsts)
 	}
 
 	pw := []byte("abcdefgh")

@@ -73,8 +73,8 @@ func (f *file) writeLock(names []string) error {
 	}
 	tmp := f.lockPath() + ".tmp"
 	// nobody else writes it now: a leftover is of a process that was killed
-	if err := unix.Unlink(tmp); err != nil && err != unix.ENOENT {
-		return fmt.Errorf("remove left-over %s: %w", tmp, err)
+	if err := unlinkLeftover(tmp); err != nil {
+		return err
 	}
 	if err := unix.Symlink(strings.Join(names, ","), tmp); err != nil {
 		return fmt.Errorf("write lock file %s: %w", tmp, err)

@@ -205,6 +205,9 @@ func (l *Login) chooseLegacy(unused []int, lock lockFile, busy bool) error {
 	if err == nil && !made { // a host with the original was faster
 		l.f.unlock(entryLock + unused[0])
 		l.alone = false
+		if lock, err = l.f.readLock(l.list.width); err != nil {
+			return err
+		}
 		return l.chooseMulti(unused, lock)
 	}
 	return err
@@ -314,7 +317,7 @@ func (l *Login) hashes(response []byte) []byte {
 // compare reports whether hashes are those of the challenged entries, which
 // must stand in now as they did when they were challenged.
 func (l *Login) compare(now *List, hashes []byte) (bool, error) {
-	if now.start != l.list.start || now.rec != l.list.rec || now.n != l.list.n || now.pwLen != l.list.pwLen {
+	if !bytes.Equal(now.head(), l.list.head()) {
 		return false, ErrReplaced
 	}
 	var want []byte

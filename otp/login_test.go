@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -158,6 +159,9 @@ func TestOneLogin(t *testing.T) {
 	}
 	locked(t, path, "")
 	used(t, path, 0)
+	if line := string(readList(t, path).entry(0)); line != "----------------" {
+		t.Errorf("entry is overwritten with %q", line)
+	}
 	if _, err := l.Verify(right("0000")); err == nil {
 		t.Error("a login can be verified twice")
 	}
@@ -476,6 +480,7 @@ func TestStaleNames(t *testing.T) {
 // Where the lock file cannot be written, nobody is asked.
 func TestLockFileCannotBeWritten(t *testing.T) {
 	path := makeList(t, 30)
+	begin(t, path, Options{}).Close()
 	if err := os.Mkdir(path+".lock.tmp", 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -483,6 +488,47 @@ func TestLockFileCannotBeWritten(t *testing.T) {
 		t.Fatal("a challenge without a lock file")
 	}
 	used(t, path)
+	if names, err := os.Readlink(path + ".lock"); names != "0000" {
+		t.Errorf("lock file names %q, error %v, want 0000 as before", names, err)
+	}
+}
+
+// What a killed process leaves of a lock file is in nobody's way.
+func TestLeftoverLockFile(t *testing.T) {
+	path := makeList(t, 30)
+	if err := os.Symlink("0007", path+".lock.tmp"); err != nil {
+		t.Fatal(err)
+	}
+	asks(t, begin(t, path, Options{}), "0000")
+	locked(t, path, "0000")
+}
+
+func TestWriteLockFails(t *testing.T) {
+	path := makeList(t, 30)
+	f, err := openLocked(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	if err := os.Mkdir(path+".lock", 0o700); err != nil { // nothing can be renamed to it
+		t.Fatal(err)
+	}
+	if err := f.writeLock([]string{"0000"}); err == nil {
+		t.Error("no error")
+	}
+	gone(t, path+".lock.tmp")
+}
+
+func TestParseLock(t *testing.T) {
+	for target, ok := range map[string]bool{
+		"044": true, "044,027": true, "044,027,001": true,
+		"": false, "44": false, "0044": false, "04a": false, "-44": false, "044,": false, ",044": false, "044 027": false,
+		"044,044": false, "044,027,044": false, "044,027,001,002": false,
+	} {
+		if names, got := parseLock(target, 3); got != ok || ok && strings.Join(names, ",") != target {
+			t.Errorf("%q: %q, %v, want %v", target, names, got, ok)
+		}
+	}
 }
 
 func TestRevokedWhileAsked(t *testing.T) {
@@ -510,6 +556,29 @@ func TestReplacedWhileAsked(t *testing.T) {
 	locked(t, path, "0100") // left alone
 	accepts(t, now)
 	used(t, path, 0)
+}
+
+// A list that is written over in place, where OTPW never does that: what was
+// asked for is looked for in none of it.
+func TestRewrittenWhileAsked(t *testing.T) {
+	for name, tt := range map[string]struct{ n, first int }{"shorter": {2, 0}, "longer": {31, 0}, "other numbers": {30, 100}} {
+		t.Run(name, func(t *testing.T) {
+			path, other := makeList(t, 30), makeList(t, 1)
+			for range 3 {
+				begin(t, path, Options{}).Close()
+			}
+			l := begin(t, path, Options{})
+			asks(t, l, "multi")
+			replaceList(t, other, tt.n, tt.first)
+			if err := os.WriteFile(path, readList(t, other).Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Verify(right(l.Challenge())); !errors.Is(err, ErrReplaced) && !errors.Is(err, ErrUsed) {
+				t.Errorf("error %v, want %v or %v", err, ErrReplaced, ErrUsed)
+			}
+			used(t, path)
+		})
+	}
 }
 
 func TestRemovedWhileAsked(t *testing.T) {
@@ -569,7 +638,9 @@ func TestLinkedList(t *testing.T) {
 
 // A list that another process keeps locked denies the login after a while.
 func TestBusy(t *testing.T) {
+	waitShort(t)
 	path := makeList(t, 30)
+	l := begin(t, path, Options{})
 	f, err := openLocked(path)
 	if err != nil {
 		t.Fatal(err)
@@ -577,6 +648,59 @@ func TestBusy(t *testing.T) {
 	defer f.close()
 	if _, err := Begin(path, Options{}); !errors.Is(err, ErrBusy) {
 		t.Errorf("error %v, want %v", err, ErrBusy)
+	}
+	if _, err := Unlock(path); !errors.Is(err, ErrBusy) {
+		t.Errorf("unlock: error %v, want %v", err, ErrBusy)
+	}
+	refuses(t, l, right("0000"), ErrBusy)
+	used(t, path)
+	locked(t, path, "0000")
+}
+
+// waitShort makes waiting for the list lock short.
+func waitShort(t *testing.T) {
+	t.Helper()
+	before := lockWait
+	lockWait = 50 * time.Millisecond
+	t.Cleanup(func() { lockWait = before })
+}
+
+// A list that is replaced while a login waits for its list lock: the login is
+// asked for a number of the new one.
+func TestReplacedWhileWaiting(t *testing.T) {
+	path := makeList(t, 30)
+	next := makeList(t, 30)
+	replaceList(t, next, 30, 100)
+	f, err := openLocked(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(100 * time.Millisecond) // by then Begin waits
+		if err := os.Rename(next, path); err != nil {
+			t.Error(err)
+		}
+		f.close()
+	}()
+	asks(t, begin(t, path, Options{}), "0100")
+}
+
+// A list that others could read meanwhile is not verified against.
+func TestUnsafeWhileAsked(t *testing.T) {
+	path := makeList(t, 30)
+	l := begin(t, path, Options{})
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, l, right("0000"), ErrUnsafe)
+	used(t, path)
+}
+
+// Whoever uses this package may start other programs: they get no locks.
+func TestCloseOnExec(t *testing.T) {
+	l := begin(t, makeList(t, 30), Options{})
+	if flags, err := unix.FcntlInt(uintptr(l.f.fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("flags %#x, error %v, want FD_CLOEXEC", flags, err)
 	}
 }
 
@@ -747,5 +871,286 @@ func TestConcurrent(t *testing.T) {
 				t.Error("nothing was accepted")
 			}
 		})
+	}
+}
+
+// All passwords of a multi challenge must be right.
+func TestMultiWrongInOne(t *testing.T) {
+	path := makeList(t, 60)
+	begin(t, path, Options{}) // holds 0000
+	for spoilt := range multi {
+		l := begin(t, path, Options{})
+		asks(t, l, "multi")
+		numbers := strings.Split(l.Challenge(), "/")
+		numbers[spoilt] = "9999"
+		refuses(t, l, right(strings.Join(numbers, "/")), ErrWrong)
+	}
+	used(t, path)
+}
+
+// Every character of a hash counts.
+func TestEveryHashCharacter(t *testing.T) {
+	for k := range hashLen {
+		path := makeList(t, 2)
+		list := readList(t, path)
+		if h := list.hash(0); h[k] == 'A' {
+			h[k] = 'B'
+		} else {
+			h[k] = 'A'
+		}
+		if err := os.WriteFile(path, list.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refuses(t, begin(t, path, Options{}), right("0000"), ErrWrong)
+		used(t, path)
+	}
+}
+
+// atSync has f called in the place of fdatasync.
+func atSync(t *testing.T, f func() error) {
+	t.Helper()
+	fdatasync = func(int) error { return f() }
+	t.Cleanup(func() { fdatasync = unix.Fdatasync })
+}
+
+// Before a success there is a sync. By then the entries are overwritten, what
+// was set aside among them, the lock file still names what it named, and nobody
+// else gets the list lock.
+func TestSyncBeforeSuccess(t *testing.T) {
+	for name, o := range map[string]Options{"default": {}, "nolock": {NoLock: true}, "legacy": {LegacyLock: true}} {
+		t.Run(name, func(t *testing.T) {
+			path := makeList(t, 30)
+			l := begin(t, path, o)
+			lock, _ := os.Readlink(path + ".lock")
+			syncs := 0
+			atSync(t, func() error {
+				syncs++
+				used(t, path, 0)
+				locked(t, path, lock)
+				f, err := openFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.close()
+				if ok, err := f.tryLock(listLock); ok || err != nil {
+					t.Errorf("list lock is free: %v, error %v", ok, err)
+				}
+				return nil
+			})
+			accepts(t, l)
+			if syncs != 1 {
+				t.Errorf("%d syncs before a success, want 1", syncs)
+			}
+		})
+	}
+}
+
+// What may not be on the disk is not accepted, and what the lock file names
+// stays set aside.
+func TestSyncFails(t *testing.T) {
+	path := makeList(t, 30)
+	l := begin(t, path, Options{})
+	atSync(t, func() error { return unix.EIO })
+	refuses(t, l, right("0000"), unix.EIO)
+	locked(t, path, "0000")
+}
+
+// What cannot be overwritten, or only in part, is not accepted. The kernel
+// writes up to a limit for the size of files.
+func TestOverwriteFails(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		bytes int // of the entry that can be written
+		used  []int
+	}{
+		{"at all", 0, nil},
+		{"in part", 7, []int{0}},
+	} {
+		for name, o := range map[string]Options{"default": {}, "nolock": {NoLock: true}} {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				path := makeList(t, 30)
+				l := begin(t, path, o)
+				lock, _ := os.Readlink(path + ".lock")
+				var before unix.Rlimit
+				if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+					t.Fatal(err)
+				}
+				signal.Ignore(unix.SIGXFSZ)
+				defer signal.Reset(unix.SIGXFSZ)
+				limit := unix.Rlimit{Cur: uint64(l.list.offset(0) + tt.bytes), Max: before.Max}
+				if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+					t.Fatal(err)
+				}
+				_, err := l.Verify(right("0000"))
+				if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+					t.Fatal(err)
+				}
+				if err == nil {
+					t.Error("accepted")
+				}
+				used(t, path, tt.used...)
+				locked(t, path, lock)
+			})
+		}
+	}
+}
+
+// The list lock is held while a challenge is being chosen.
+func TestListLockWhileChoosing(t *testing.T) {
+	path := makeList(t, 30)
+	if err := os.Symlink("damaged", path+".lock"); err != nil { // worth a line in the log
+		t.Fatal(err)
+	}
+	lines := 0
+	l, err := Begin(path, Options{Logf: func(string, ...any) {
+		lines++
+		f, err := openFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.close()
+		if ok, err := f.tryLock(listLock); ok || err != nil {
+			t.Errorf("list lock is free: %v, error %v", ok, err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if lines == 0 {
+		t.Error("Logf was not called")
+	}
+}
+
+// Also when `otpw-gen -l` has removed the lock file, nobody else is asked for
+// what is being asked for alone.
+func TestUnlockedWhileAsked(t *testing.T) {
+	path := makeList(t, 12)
+	a := begin(t, path, Options{})
+	if _, err := Unlock(path); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		b := begin(t, path, Options{})
+		asks(t, b, "multi")
+		if strings.Contains(b.Challenge(), "0000") {
+			t.Fatal("the number that is being asked for alone is in ", b.Challenge())
+		}
+		b.Close()
+	}
+	accepts(t, a)
+}
+
+// On a network file system the lock file has the original's meaning, unless its
+// locks can be trusted.
+func TestNetworkFileSystem(t *testing.T) {
+	var st unix.Statfs_t
+	path := makeList(t, 30)
+	if err := unix.Statfs(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	defer func(before []uint32) { remoteTypes = before }(slices.Clone(remoteTypes))
+	remoteTypes = append(remoteTypes, uint32(st.Type))
+
+	begin(t, path, Options{}).Close()
+	l := begin(t, path, Options{})
+	asks(t, l, "multi")
+	accepts(t, l)
+	begin(t, path, Options{TrustLocks: true}).Close()
+	l = begin(t, path, Options{TrustLocks: true})
+	if strings.Contains(l.Challenge(), "/") {
+		t.Errorf("asked for %s with trust_locks", l.Challenge())
+	}
+}
+
+// legacyChoice is what chooseLegacy does in a login that has seen no lock file
+// when it began.
+func legacyChoice(t *testing.T, path string, meanwhile func()) (*Login, error) {
+	t.Helper()
+	f, err := openLocked(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Login{o: Options{LegacyLock: true, LockTimeout: time.Hour, Logf: t.Logf}, f: f}
+	t.Cleanup(l.Close)
+	if l.list, err = f.read(); err != nil {
+		t.Fatal(err)
+	}
+	meanwhile()
+	return l, l.chooseLegacy(l.list.unused(), lockFile{}, false)
+}
+
+// The original, on another host, makes its lock file while ours is choosing.
+func TestLegacyLockMeanwhile(t *testing.T) {
+	for range 20 {
+		path := makeList(t, 12)
+		l, err := legacyChoice(t, path, func() {
+			if err := os.Symlink("0000", path+".lock"); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asks(t, l, "multi")
+		if strings.Contains(l.Challenge(), "0000") || l.alone {
+			t.Fatalf("asked for %s, alone %v", l.Challenge(), l.alone)
+		}
+		f, err := openFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held, err := f.held(entryLock, l.list.n); held || err != nil {
+			t.Fatalf("entry lock is held: %v, error %v", held, err)
+		}
+		f.close()
+		l.Close()
+		locked(t, path, "0000")
+	}
+}
+
+func TestLegacyLockFileCannotBeWritten(t *testing.T) {
+	path := makeList(t, 12)
+	if _, err := legacyChoice(t, path, func() { os.RemoveAll(filepath.Dir(path)) }); err == nil {
+		t.Error("a challenge without a lock file")
+	}
+}
+
+func TestOtherOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	path := makeList(t, 30)
+	if err := os.Chown(path, 65534, -1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Begin(path, Options{}); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("error %v, want %v", err, ErrUnsafe)
+	}
+}
+
+// The numbers of docs/format.md: versions of this program that differ in them
+// do not see each other's locks.
+func TestLockOffsets(t *testing.T) {
+	path := makeList(t, 30)
+	a := begin(t, path, Options{})
+	b := begin(t, path, Options{})
+	asks(t, b, "multi")
+	f, err := openFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	want := []int{1<<30 + 1<<16 + a.entries[0]}
+	for _, i := range b.entries {
+		want = append(want, 1<<30+1<<17+i)
+	}
+	for _, at := range want {
+		if held, err := f.held(at, 1); !held || err != nil {
+			t.Errorf("lock at %#x: held %v, error %v", at, held, err)
+		}
+	}
+	if listLock != 1<<30 {
+		t.Errorf("list lock at %#x", listLock)
 	}
 }

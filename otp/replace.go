@@ -21,7 +21,7 @@ import (
 func Existing(path string) (bool, error) {
 	real, err := resolve(path)
 	if err != nil {
-		return false, fmt.Errorf("list %s: %w", path, bare(err))
+		return false, fmt.Errorf("list %s: %w", path, err)
 	}
 	fd, err := openNoIntr(real, unix.O_RDONLY, 0)
 	if err == unix.ENOENT {
@@ -73,7 +73,7 @@ func CheckFolder(path string) error {
 		err = unix.Faccessat(unix.AT_FDCWD, filepath.Dir(real), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 	}
 	if err != nil {
-		return fmt.Errorf("folder of %s: %w", path, bare(err))
+		return fmt.Errorf("folder of %s: %w", path, err)
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ type Replacement struct {
 func Replace(path string) (*Replacement, error) {
 	real, err := resolve(path)
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", path, bare(err))
+		return nil, fmt.Errorf("list %s: %w", path, err)
 	}
 	tmp := real + ".tmp"
 	for range 10 { // a file that another run takes for a leftover is made anew
@@ -133,7 +133,7 @@ func removeLeftover(tmp string) error {
 	case unix.ENOENT:
 		return nil
 	case unix.ELOOP: // a link: never ours
-		return unix.Unlink(tmp)
+		return unlinkLeftover(tmp)
 	default:
 		return fmt.Errorf("left-over %s: %w", tmp, err)
 	}
@@ -144,11 +144,17 @@ func removeLeftover(tmp string) error {
 	} else if !ok {
 		return fmt.Errorf("%s is being written: %w", tmp, ErrBusy)
 	}
-	if same, err := f.same(); !same {
-		return err
+	if same, err := f.same(); err != nil {
+		return fmt.Errorf("left-over %s: %w", tmp, err)
+	} else if !same {
+		return nil
 	}
-	if err := unix.Unlink(tmp); err != nil {
-		return fmt.Errorf("remove left-over %s: %w", tmp, err)
+	return unlinkLeftover(tmp)
+}
+
+func unlinkLeftover(path string) error {
+	if err := unix.Unlink(path); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("remove left-over %s: %w", path, err)
 	}
 	return nil
 }
@@ -163,7 +169,7 @@ func (r *Replacement) Write(l *List) error {
 		}
 		data = data[max(n, 0):]
 	}
-	if err := unix.Fsync(r.f.fd); err != nil {
+	if err := fsync(r.f.fd); err != nil {
 		return fmt.Errorf("write %s: %w", r.tmp, err)
 	}
 	return nil
@@ -184,6 +190,11 @@ func (r *Replacement) Commit() error {
 		return errors.Join(err, r.Abort())
 	}
 	path := r.tmp[:len(r.tmp)-len(".tmp")]
+	if same, err := r.f.same(); err != nil || !same {
+		r.f.close() // what stands there now is not ours
+		r.f = nil
+		return errors.Join(fmt.Errorf("replace %s: somebody has replaced %s", path, r.tmp), err)
+	}
 	if err := unix.Rename(r.tmp, path); err != nil {
 		return errors.Join(fmt.Errorf("replace %s: %w", path, err), r.Abort())
 	}
@@ -206,7 +217,7 @@ func syncFolder(dir string) error {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	defer unix.Close(fd)
-	if err := unix.Fsync(fd); err != nil {
+	if err := fsync(fd); err != nil {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	return nil
@@ -227,9 +238,10 @@ func (r *Replacement) Abort() error {
 }
 
 // Unlock removes the lock file of the list at path, and returns what it named:
-// one to three numbers with commas between them, "damaged" if it was nothing of
-// that kind, "" if there was none. Numbers that were set aside may then be asked
-// for again, by whoever cut or spoiled their login.
+// one to three numbers with commas between them, "damaged" if it was another
+// link, "" if there was none. Anything but a link is left alone, with an error.
+// Numbers that were set aside may then be asked for again, by whoever cut or
+// spoiled their login.
 func Unlock(path string) (names string, err error) {
 	f, err := openLocked(path)
 	if errors.Is(err, ErrBusy) {
@@ -240,7 +252,7 @@ func Unlock(path string) (names string, err error) {
 	} else { // no list that a login would take: nobody to lock out
 		real, err := resolve(path)
 		if err != nil {
-			return "", fmt.Errorf("list %s: %w", path, bare(err))
+			return "", fmt.Errorf("list %s: %w", path, err)
 		}
 		f = &file{name: path, path: real}
 	}
@@ -248,7 +260,11 @@ func Unlock(path string) (names string, err error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
-	case err != nil || !isLockTarget(target):
+	case errors.Is(err, unix.EINVAL):
+		return "", fmt.Errorf("lock file %s: not a link, so OTPW did not make it", f.lockPath())
+	case err != nil:
+		return "", fmt.Errorf("lock file %s: %w", f.lockPath(), bare(err))
+	case !isLockTarget(target):
 		target = "damaged"
 	}
 	return target, f.removeLock()

@@ -3,9 +3,12 @@
 package otp
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -123,6 +126,7 @@ func TestLeftover(t *testing.T) {
 // While a login holds the list lock, a new list waits, and gives up in the end
 // with the old one as it was.
 func TestCommitBusy(t *testing.T) {
+	waitShort(t)
 	path := makeList(t, 30)
 	r := start(t, path)
 	if err := r.Write(newList(t)); err != nil {
@@ -138,6 +142,97 @@ func TestCommitBusy(t *testing.T) {
 	f.close()
 	gone(t, path+".tmp")
 	asks(t, begin(t, path, Options{}), "0000")
+}
+
+// A list that no login would take can be replaced.
+func TestReplaceUnsafe(t *testing.T) {
+	path := makeList(t, 30)
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	replaceList(t, path, 30, 100)
+	asks(t, begin(t, path, Options{}), "0100")
+}
+
+// The new list is on the disk before it takes the old one's place, and the
+// folder after that; until then the list locks of both are held.
+func TestReplaceSyncs(t *testing.T) {
+	path := makeList(t, 30)
+	old := path + ".old"
+	if err := os.Link(path, old); err != nil {
+		t.Fatal(err)
+	}
+	want := newList(t).Bytes()
+	var synced []string
+	defer func() { fsync = unix.Fsync }()
+	fsync = func(fd int) error {
+		name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+		if err != nil {
+			t.Fatal(err)
+		}
+		synced = append(synced, name)
+		if name == path+".tmp" {
+			if data, err := os.ReadFile(name); err != nil || !bytes.Equal(data, want) {
+				t.Errorf("synced %q, error %v", data, err)
+			}
+			return nil
+		}
+		for _, list := range []string{old, path} {
+			f, err := openFile(list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.close()
+			if ok, err := f.tryLock(listLock); ok || err != nil {
+				t.Errorf("list lock of %s is free: %v, error %v", filepath.Base(list), ok, err)
+			}
+		}
+		return nil
+	}
+	r := start(t, path)
+	if err := r.Write(newList(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(synced, []string{path + ".tmp", filepath.Dir(path)}) {
+		t.Errorf("synced %q", synced)
+	}
+}
+
+func TestReplaceSyncFails(t *testing.T) {
+	path := makeList(t, 30)
+	defer func() { fsync = unix.Fsync }()
+	fsync = func(int) error { return unix.EIO }
+	r := start(t, path)
+	if err := r.Write(newList(t)); !errors.Is(err, unix.EIO) {
+		t.Errorf("error %v, want %v", err, unix.EIO)
+	}
+	fsync = unix.Fsync
+	if err := r.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	asks(t, begin(t, path, Options{}), "0000")
+}
+
+// The new list counts from the moment it is in its place.
+func TestCommitInPlace(t *testing.T) {
+	path := makeList(t, 30)
+	if err := os.Mkdir(path+".lock", 0o700); err != nil { // cannot be unlinked
+		t.Fatal(err)
+	}
+	r := start(t, path)
+	if err := r.Write(newList(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Commit(); !errors.Is(err, ErrInPlace) || !errors.Is(err, unix.EISDIR) {
+		t.Errorf("error %v, want %v", err, ErrInPlace)
+	}
+	if n := readList(t, path).Number(0); n != "0500" {
+		t.Errorf("first number %s, want that of the new list", n)
+	}
+	gone(t, path+".tmp")
 }
 
 func TestExisting(t *testing.T) {
@@ -198,11 +293,67 @@ func TestUnlock(t *testing.T) {
 	asks(t, begin(t, path, Options{}), "0000")
 
 	other := filepath.Join(t.TempDir(), "gone") // a lock file whose list is gone
-	if err := os.WriteFile(other+".lock", nil, 0o600); err != nil {
+	if err := os.Symlink("junk", other+".lock"); err != nil {
 		t.Fatal(err)
 	}
 	if names, err := Unlock(other); names != "damaged" || err != nil {
 		t.Errorf("%q, %v", names, err)
 	}
 	gone(t, other+".lock")
+	if err := os.WriteFile(other+".lock", []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Unlock(other); err == nil {
+		t.Error("a file that is no lock file: no error")
+	}
+	if _, err := os.Stat(other + ".lock"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What somebody puts in the place of the new list is not taken for it.
+func TestCommitSwapped(t *testing.T) {
+	path := makeList(t, 30)
+	r := start(t, path)
+	if err := r.Write(newList(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".tmp", path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".tmp", []byte("OTPW1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Commit(); err == nil {
+		t.Fatal("no error")
+	}
+	asks(t, begin(t, path, Options{}), "0000")
+}
+
+// In a folder that others may write to, their links lead nowhere.
+func TestForeignLink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to make a link of another user's")
+	}
+	path := makeList(t, 30)
+	link := filepath.Join(t.TempDir(), "list")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Lchown(link, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Existing(link); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("existing: %v", err)
+	}
+	if _, err := Replace(link); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("replace: %v", err)
+	}
+	if _, err := Unlock(link); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("unlock: %v", err)
+	}
+	if _, err := Begin(link, Options{}); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("begin: %v", err)
+	}
+	gone(t, path+".tmp")
 }

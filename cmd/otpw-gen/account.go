@@ -13,12 +13,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/otpw-go/otpw/otp"
 )
 
-const (
-	listName = ".otpw" // in the home folder
-	getent   = "/usr/bin/getent"
-)
+const getent = "/usr/bin/getent"
 
 var errSetID = errors.New("this program is set-user-id or set-group-id, which it is not made for yet")
 
@@ -35,7 +34,7 @@ func listPath(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(me.HomeDir, listName), nil
+	return filepath.Join(me.HomeDir, otp.FileName), nil
 }
 
 // account finds the account with this id. Without cgo, os/user knows only

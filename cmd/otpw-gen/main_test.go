@@ -6,8 +6,10 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,6 +18,13 @@ import (
 var update = flag.Bool("update", false, "write the golden parts of the scripts anew")
 
 func TestMain(m *testing.M) {
+	// Whoever runs the tests may ignore signals (nohup; a job in the background
+	// of a shell): programs that the tests start begin with the default.
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTERM} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	testscript.Main(tests{m}, map[string]func(){"otpw-gen": main})
 }
 

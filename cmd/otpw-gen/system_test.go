@@ -59,9 +59,27 @@ func TestSignalWhilePrinting(t *testing.T) {
 	}
 }
 
+// What the caller ignores stays ignored (nohup, say).
+func TestIgnoredSignal(t *testing.T) {
+	dir, list := withList(t)
+	cmd := exec.Command("/bin/sh", "-c", `trap "" HUP; exec "$@"`, "sh", program(t))
+	sheet := stuck(t, cmd, list)
+	cmd.Process.Signal(syscall.SIGHUP)
+	if _, err := io.Copy(io.Discard, sheet); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(list); err != nil || !bytes.HasPrefix(b, []byte("OTPW1\n9999 ")) {
+		t.Errorf("list is now %.20q, %v", b, err)
+	}
+	files(t, dir, "list")
+}
+
 // stuck starts the program, with a sheet that nobody reads, and waits until
-// the new list is there beside the old one.
-func stuck(t *testing.T, cmd *exec.Cmd, list string) {
+// the new list is there beside the old one. It returns the rest of the sheet.
+func stuck(t *testing.T, cmd *exec.Cmd, list string) io.Reader {
 	t.Helper()
 	cmd.Args = append(cmd.Args, "-f", list, "--count", "9999")
 	cmd.Stdin = strings.NewReader("y\npre\npre\n")
@@ -81,6 +99,7 @@ func stuck(t *testing.T, cmd *exec.Cmd, list string) {
 	if _, err := os.Stat(list + ".tmp"); err != nil {
 		t.Fatal(err)
 	}
+	return r
 }
 
 // A run that was killed leaves at most a file that the next one removes.
@@ -304,12 +323,14 @@ func TestSetUserID(t *testing.T) {
 		cp "$2" gen; chown 990 gen; chmod 4755 gen
 		! printf 'pre\npre\n' | setpriv --reuid 991 --clear-groups ./gen -f "$1/list"
 		! printf 'pre\npre\n' | setpriv --reuid 991 --clear-groups ./gen -k
+		chown 0:990 gen; chmod 2755 gen
+		! printf 'pre\npre\n' | setpriv --reuid 991 --regid 991 --clear-groups ./gen -f "$1/list"
 		ls`
 	out, err := exec.Command("sh", "-c", script, "sh", dir, program(t)).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if n := strings.Count(string(out), "not made for"); n != 2 || !strings.HasSuffix(string(out), "\ngen\n") {
+	if n := strings.Count(string(out), "not made for"); n != 3 || !strings.HasSuffix(string(out), "\ngen\n") {
 		t.Errorf("said and left:\n%s", out)
 	}
 }

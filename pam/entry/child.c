@@ -102,6 +102,22 @@ static void child_limits(void)
 }
 
 /*
+ * Nor shall the worker, which may hold locks of the account's, run as slowly as the caller of a set-user-id host likes.
+ * What cannot be undone from here is his control group: he may freeze one that was delegated to him.
+ */
+static void child_schedule(void)
+{
+	const int priority = 0; /* struct sched_param */
+	unsigned long cpus[16];
+
+	memset(cpus, 0xff, sizeof cpus);
+	(void)syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &priority);
+	(void)syscall(SYS_setpriority, PRIO_PROCESS, 0, 0);
+	(void)syscall(SYS_sched_setaffinity, 0, sizeof cpus, cpus);
+	(void)syscall(SYS_ioprio_set, 1, 0, 0); /* IOPRIO_WHO_PROCESS: this one, no class of its own */
+}
+
+/*
  * The socket becomes OTPW_FD, 0 to 2 are /dev/null, and nothing else stays open. A kernel without close_range (before
  * 5.9) is refused: guessing which descriptors there are could leave one of the host's keys or sockets open.
  */
@@ -164,6 +180,8 @@ _Noreturn static void child_main(struct child *c)
 	static const char *const envp[] = {"GOTRACEBACK=none", "GOMAXPROCS=1", "MALLOC_ARENA_MAX=1", NULL};
 
 	child_signals();
+	if (c->root)
+		child_schedule();
 	child_limits(); /* before the descriptors: NOFILE may be 3 */
 	child_descriptors(c);
 	(void)syscall(SYS_umask, 0077);

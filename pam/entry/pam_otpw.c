@@ -48,7 +48,7 @@
 /* One authentication. */
 struct login {
 	pam_handle_t *pamh;
-	char user[512], rhost[512]; /* escaped, for the head of log lines */
+	char who[1100];             /* `user=NAME rhost=HOST`, escaped: the head of log lines */
 	int sock, pidfd;            /* -1: none */
 	int64_t deadline;           /* monotonic milliseconds; moves on only with a prompt */
 	bool ended;                 /* the worker's process is gone: nothing can be added to what the socket holds */
@@ -98,7 +98,7 @@ static void log_bytes(const struct login *l, int priority, const char *text, siz
 	char clean[4 * OTPW_LOG_MAX + 1];
 
 	escape(clean, sizeof clean, text, n, is_ascii);
-	pam_syslog(l->pamh, LOG_AUTHPRIV | priority, "user=%s rhost=%s %s", l->user, l->rhost, clean);
+	pam_syslog(l->pamh, LOG_AUTHPRIV | priority, "%s %s", l->who, clean);
 }
 
 __attribute__((format(printf, 3, 4)))
@@ -118,11 +118,13 @@ static void log_line(const struct login *l, int priority, const char *fmt, ...)
 static void name_parties(struct login *l, const char *user)
 {
 	const void *rhost = NULL;
+	char name[512], from[512];
 
-	escape(l->user, sizeof l->user, user, strlen(user), is_name);
+	escape(name, sizeof name, user, strlen(user), is_name);
 	if (pam_get_item(l->pamh, PAM_RHOST, &rhost) != PAM_SUCCESS || rhost == NULL || *(const char *)rhost == '\0')
 		rhost = "-";
-	escape(l->rhost, sizeof l->rhost, rhost, strlen(rhost), is_name);
+	escape(from, sizeof from, rhost, strlen(rhost), is_name);
+	snprintf(l->who, sizeof l->who, "user=%s rhost=%s", name, from);
 }
 
 /* For a user's terminal: UTF-8 may pass, control characters may not. */
@@ -179,12 +181,17 @@ static int find_groups(const struct login *l, struct account *a)
 	return PAM_SYSTEM_ERR;
 }
 
-static int find_account(const struct login *l, const char *user, struct account *a)
+static int find_account(struct login *l, const char *user, struct account *a)
 {
-	int ret = find_passwd(l, user, a);
+	int ret;
+
+	/* What stands where a name should, but is none, may be a password typed too early: it is not logged. */
+	name_parties(l, "-");
+	ret = find_passwd(l, user, a);
 
 	if (ret != PAM_SUCCESS)
 		return ret;
+	name_parties(l, user);
 	/* -1 tells setresuid to leave an id as it is: root's. */
 	if (a->pw.pw_uid == (uid_t)-1 || a->pw.pw_gid == (gid_t)-1) {
 		log_error(l, "look up user: uid or gid is -1");
@@ -265,13 +272,13 @@ static size_t make_request(const struct login *l, const struct passwd *pw, int a
 {
 	static const char head[] = "protocol=" OTPW_PROTOCOL "\0version=" OTPW_VERSION;
 	const void *service = NULL;
-	char name[128], line[sizeof name + sizeof l->user + sizeof l->rhost + 64];
+	char name[128], line[sizeof name + sizeof l->who + 32];
 	size_t used = sizeof head;
 
 	if (pam_get_item(l->pamh, PAM_SERVICE, &service) != PAM_SUCCESS || service == NULL)
 		service = "-";
 	escape(name, sizeof name, service, strlen(service), is_name);
-	snprintf(line, sizeof line, "pam_otpw(%s:auth): user=%s rhost=%s", name, l->user, l->rhost);
+	snprintf(line, sizeof line, "pam_otpw(%s:auth): %s", name, l->who);
 	memcpy(request, head, used);
 	used = add(request, used, "log", line);
 	used = add(request, used, "home", pw->pw_dir);
@@ -627,7 +634,6 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 	ret = pam_get_user(pamh, &user, NULL);
 	if (ret != PAM_SUCCESS || user == NULL)
 		return ret == PAM_SUCCESS ? PAM_USER_UNKNOWN : ret == PAM_CONV_AGAIN ? PAM_INCOMPLETE : ret;
-	name_parties(&l, user);
 
 	ret = find_account(&l, user, &a);
 	if (ret == PAM_SUCCESS)

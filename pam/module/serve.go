@@ -36,15 +36,12 @@ const (
 	logDebug  = 'd'
 )
 
-// maxRequest bounds a request in bytes.
-const maxRequest = 65535
-
 // Serve handles one login over rw. It returns the attempt's line for the log if
 // the other side was gone when it should have got it, and "" otherwise.
 func Serve(rw io.ReadWriter) (unsaid string) {
 	s := session{wire: wire{rw}}
 	result := s.login()
-	s.send(frameResult, string(rune(result)), 1)
+	s.send(frameResult, string([]byte{result}), maxResult)
 	return s.unsaid
 }
 
@@ -103,7 +100,7 @@ func (s *session) attempt(req request, args arguments) byte {
 	if !filepath.IsAbs(req.home) {
 		return s.end("", fmt.Errorf("home directory %q is not an absolute path", req.home))
 	}
-	list := filepath.Join(req.home, ".otpw")
+	list := filepath.Join(req.home, otp.FileName)
 	s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
 	login, err := otp.Begin(list, args.Options)
 	if err != nil {

@@ -72,6 +72,8 @@ type heard struct {
 	unsaid  string
 }
 
+var bounds = map[byte]int{framePrompt: maxText, frameLog: maxLog, frameNotice: maxText, frameResult: 1}
+
 // runs serves one login, the test being the entry.
 func runs(t *testing.T, request string, answer answers) heard {
 	t.Helper()
@@ -100,6 +102,9 @@ func runs(t *testing.T, request string, answer answers) heard {
 			t.Fatal(err)
 		}
 		text := string(payload)
+		if bound, ok := bounds[head[0]]; ok && len(text) > bound {
+			t.Errorf("frame %q of %d bytes, at most %d allowed", head[0], len(text), bound)
+		}
 		switch head[0] {
 		case framePrompt:
 			h.prompts = append(h.prompts, text)
@@ -240,6 +245,82 @@ func TestConversationFailed(t *testing.T) {
 	}
 }
 
+// frame is what the entry sends.
+func frame(kind byte, payload string) string {
+	return string(binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(payload)))) + payload
+}
+
+// What is not a response is no response, even if the right one is in it.
+func TestBadResponses(t *testing.T) {
+	secret, _ := rightly("Password 000: ")
+	for name, tt := range map[string]struct{ response, reason string }{
+		"another frame": {frame(framePrompt, secret), "frame 'P' of 14 bytes, want 'R' of at most 8191"},
+		"too long":      {frame(frameResponse, strings.Repeat(" ", maxResponse+1-len(secret))+secret), "frame 'R' of 8192 bytes, want 'R' of at most 8191"},
+		"cut off":       {frame(frameResponse, secret+"x")[:3+len(secret)], "unexpected EOF"},
+		"head only":     {"R\x00", "unexpected EOF"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			home := makeHome(t, 50)
+			var out bytes.Buffer
+			Serve(half{strings.NewReader(frame(frameRequest, ask(home)) + tt.response), &out})
+			want := frame(framePrompt, "Password 000: ") +
+				frame(frameLog, fmt.Sprintf("nresult=abandoned challenge=000 reason=%q", "no response: "+tt.reason)) +
+				frame(frameResult, string(rune(pamAuthinfoUnavail)))
+			if got := out.String(); got != want {
+				t.Errorf("sent %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// Who asked is not known before the request has been read: nothing is left unsaid then.
+func TestNobodyAsked(t *testing.T) {
+	if unsaid := Serve(half{strings.NewReader("Q"), broken{}}); unsaid != "" {
+		t.Errorf("unsaid %q", unsaid)
+	}
+}
+
+// What package otp finds worth a line in the log is there, and an argument that is too long for it is cut.
+func TestFurtherLines(t *testing.T) {
+	home := makeHome(t, 50)
+	if err := os.Symlink("damaged", filepath.Join(home, ".otpw.lock")); err != nil {
+		t.Fatal(err)
+	}
+	h := runs(t, ask(home, "debug", strings.Repeat("x", 2000)), rightly)
+	if h.result != pamSuccess || !strings.Contains(strings.Join(h.logs, "\n"), `nlock file "`+home+`/.otpw.lock" is damaged or not ours`) {
+		t.Errorf("result %d, log %q", h.result, h.logs)
+	}
+}
+
+// The table from errors to results, and the words in the log.
+func TestOutcome(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		word   string
+		result byte
+	}{
+		{otp.ErrWrong, "refused", pamAuthErr},
+		{otp.ErrUsed, "refused", pamAuthErr},
+		{otp.ErrReplaced, "refused", pamAuthErr},
+		{errAbandoned, "abandoned", pamAuthinfoUnavail},
+		{otp.ErrNoList, "unavailable", pamAuthinfoUnavail},
+		{otp.ErrExhausted, "unavailable", pamAuthinfoUnavail},
+		{otp.ErrTooFew, "unavailable", pamAuthinfoUnavail},
+		{otp.ErrBusy, "error", pamAuthinfoUnavail},
+		{otp.ErrUnsafe, "error", pamAuthinfoUnavail},
+		{otp.ErrFormat, "error", pamAuthinfoUnavail},
+		{io.ErrShortWrite, "error", pamAuthinfoUnavail},
+	} {
+		if word, result, _ := outcome(fmt.Errorf("list: %w", tt.err)); word != tt.word || result != tt.result {
+			t.Errorf("%v: %s, %d; want %s, %d", tt.err, word, result, tt.word, tt.result)
+		}
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	home := makeHome(t, 50)
 	for name, tt := range map[string]struct{ request, log string }{
@@ -313,7 +394,8 @@ func TestProtocolHeader(t *testing.T) {
 		"NOTICE": fmt.Sprintf("'%c'", frameNotice), "RESULT": fmt.Sprintf("'%c'", frameResult),
 		"REQUEST_MAX": fmt.Sprint(maxRequest), "RESPONSE_MAX": fmt.Sprint(maxResponse),
 		"PROMPT_MAX": fmt.Sprint(maxText), "NOTICE_MAX": fmt.Sprint(maxText), "LOG_MAX": fmt.Sprint(maxLog),
-		"PROTOCOL": fmt.Sprintf("%q", protocol),
+		"RESULT_MAX": fmt.Sprint(maxResult),
+		"PROTOCOL":   fmt.Sprintf("%q", protocol),
 	} {
 		re := regexp.MustCompile(`\bOTPW_` + name + ` (?:= )?([^\s,]+)`)
 		if m := re.FindSubmatch(header); m == nil || string(m[1]) != want {

@@ -23,9 +23,11 @@ const (
 	frameNotice   = 'N'
 	frameResult   = 'F'
 
+	maxRequest  = 65535
 	maxResponse = 8191
 	maxText     = 511
 	maxLog      = 1024
+	maxResult   = 1
 )
 
 // wire is the worker's end of the connection to the entry.

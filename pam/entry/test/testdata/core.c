@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -161,12 +162,15 @@ static void report(const char *request)
 	FILE *f = fopen("/proc/self/status", "r");
 	char *copy = strdup(request);
 	struct rlimit rl;
+	cpu_set_t cpus;
 	DIR *d;
 
 	for (char *s = strtok(copy, "\n"); s != NULL; s = strtok(NULL, "\n"))
 		say("request %s", s);
 	for (char **e = environ; *e != NULL; e++)
 		say("environment %s", *e);
+	sched_getaffinity(0, sizeof cpus, &cpus);
+	say("schedule %d, nice %d, %d processors", sched_getscheduler(0), getpriority(PRIO_PROCESS, 0), CPU_COUNT(&cpus));
 	while (f != NULL && fgets(line, sizeof line, f) != NULL)
 		for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
 			if (strncmp(line, wanted[i], strlen(wanted[i])) == 0) {
