@@ -17,7 +17,8 @@ OTPW_BUDGET ?= 1
 FUZZTIME    ?= 10s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# root may build what a user has cloned
+VERSION := $(shell git -c safe.directory='$(CURDIR)' describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 export B OTPW_BUDGET
 export OTPW_BUILD := $(abspath $(B))
@@ -49,12 +50,12 @@ help:
 
 tools:
 	@command -v git >/dev/null || { echo 'make: git is missing: install it, then try again' >&2; exit 1; }
-	@command -v $(GO) >/dev/null || { echo 'make: Go is missing: install Go 1.24 or newer (https://go.dev/dl/), then try again' >&2; exit 1; }
+	@command -v $(GO) >/dev/null || { echo 'make: there is no $(GO) in PATH: install Go 1.24 or newer (https://go.dev/dl/), or put it there (sudo drops /usr/local/go/bin)' >&2; exit 1; }
 	@$(GO) version | awk '{ split(substr($$3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 24) }' || \
 	  { echo "make: $$($(GO) version) is too old: install Go 1.24 or newer (https://go.dev/dl/), then try again" >&2; exit 1; }
 
 compiler: tools
-	@scripts/need 'building the PAM module' $(CC):gcc /usr/include/stdio.h:libc6-dev /usr/include/security/pam_modules.h:libpam0g-dev
+	@scripts/need 'building' $(CC):gcc /usr/include/stdio.h:libc6-dev /usr/include/security/pam_modules.h:libpam0g-dev
 
 # ---- build ----
 
@@ -64,7 +65,7 @@ $(B)/version: FORCE
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 
 $(B)/otpw-gen: $(GOFILES) $(B)/version | tools
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
 
 ENTRY := pam/entry/pam_otpw.c pam/entry/child.c
 
@@ -81,7 +82,7 @@ $(B)/pam_otpw/worker: pam/worker/worker.c pam/protocol.h $(B)/version | compiler
 
 $(B)/pam_otpw/core.so: $(GOFILES) $(B)/version | compiler
 	@mkdir -p $(@D)
-	CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared \
+	CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath -buildmode=c-shared \
 	  -ldflags '-s -w -X github.com/otpw-go/otpw/pam/module.Version=$(VERSION)' -o $@ ./pam/core
 	@rm -f $(@:.so=.h)
 	chmod 0644 $@
@@ -92,16 +93,18 @@ $(B)/hosts/%: e2e/hosts/%.c | compiler
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -Wconversion,$(WARN)) -D_GNU_SOURCE -o $@ $< -lpam -lpthread -ldl
 
-test-tools: compiler
-	@scripts/need 'the tests' ssh:openssh-client su:util-linux login:login sudo:sudo sshd
+# all that make test needs in one go, with what a build needs
+test-tools: tools
+	@scripts/need 'testing' $(CC):gcc /usr/include/stdio.h:libc6-dev /usr/include/security/pam_modules.h:libpam0g-dev \
+	  ssh:openssh-client su:util-linux login:login sudo:sudo sshd
 	@scripts/original
 
-test: unit e2e
+test: test-tools unit e2e
 
-unit: build test-tools
+unit: test-tools build
 	scripts/gotest ./otp/... ./printsheet/... ./cmd/... ./pam/...
 
-e2e: build test-tools $(HOSTS)
+e2e: test-tools build $(HOSTS)
 	scripts/gotest --root ./e2e/...
 
 race: tools
@@ -111,17 +114,18 @@ fuzz: tools
 	$(GO) test ./otp -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
 	$(GO) test ./otp -run '^$$' -fuzz '^FuzzResponse$$' -fuzztime $(FUZZTIME)
 
-demo: build test-tools
-	$(GO) build -o $(B)/demo ./e2e/demo
+demo: test-tools build
+	$(GO) build -buildvcs=false -o $(B)/demo ./e2e/demo
 	@scripts/asroot 'make demo' $(B)/demo
 
-bench: build test-tools $(HOSTS)
-	$(GO) build -o $(B)/bench ./e2e/bench
+bench: test-tools build $(HOSTS)
+	$(GO) build -buildvcs=false -o $(B)/bench ./e2e/bench
 	@scripts/asroot 'make bench' $(B)/bench
 
 lint: compiler
 	@scripts/need 'make lint' shellcheck:shellcheck
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt wants to change:'; gofmt -l .; exit 1; }
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh')
@@ -130,7 +134,11 @@ lint: compiler
 
 # ---- install ----
 
-install: build
+INSTALLED := otpw-gen pam_otpw.so pam_otpw/worker pam_otpw/core.so
+
+# Copies only, so that root needs no Go.
+install:
+	@for f in $(INSTALLED); do test -e $(B)/$$f || { echo "make: there is no $(B)/$$f: run make first" >&2; exit 1; }; done
 	install -D -m 0755 $(B)/otpw-gen $(DESTDIR)$(PREFIX)/bin/otpw-gen
 	install -d -m 0755 $(DESTDIR)$(PAMDIR)/pam_otpw
 	install -m 0711 $(B)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/worker
@@ -138,9 +146,11 @@ install: build
 	install -m 0644 $(B)/pam_otpw.so $(DESTDIR)$(PAMDIR)/pam_otpw.so
 
 uninstall:
+	@! grep -rl '^[^#]*pam_otpw' $(DESTDIR)/etc/pam.d 2>/dev/null || \
+	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
 	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(DESTDIR)$(PAMDIR)/pam_otpw.so \
 	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
-	-rmdir $(DESTDIR)$(PAMDIR)/pam_otpw
+	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw 2>/dev/null || :
 
 clean:
 	rm -rf $(B)

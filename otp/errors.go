@@ -18,7 +18,7 @@ var (
 	// ErrExhausted: no entry is left that could be asked for.
 	ErrExhausted = errors.New("list exhausted")
 	// ErrTooFew: a multi challenge is due, but fewer than 10 entries are left.
-	ErrTooFew = errors.New("too few passwords left for a multi challenge")
+	ErrTooFew = errors.New("too few passwords left to ask for three (a new list, or otpw-gen -l, helps)")
 	// ErrBusy: another process held the list lock until the deadline.
 	ErrBusy = errors.New("locked by another process")
 	// ErrWrong: prefix or one-time password are wrong, or too short.

@@ -41,8 +41,8 @@ func gone(t testing.TB, path string) {
 }
 
 func TestReplace(t *testing.T) {
-	defer unix.Umask(unix.Umask(0o777))
 	path := filepath.Join(t.TempDir(), ".otpw")
+	defer unix.Umask(unix.Umask(0o777))
 	for range 2 { // the first list, and one more
 		r := start(t, path)
 		if err := r.Write(newList(t)); err != nil {

@@ -77,9 +77,9 @@ the screen shows none of it. This is her terminal:`, number, sheet.Passwords[num
 	l.Expect(`Remaining one-time passwords: \d+ of \d+`)
 	l.Accepted()
 	l.Enter("echo This is $(hostname), I am $(id -un)")
-	l.Expect(`\nThis is ` + world.Hostname + `, I am alice\r`)
+	l.Expect(`\nThis is ` + world.Hostname + `, I am ` + alice.Name + `\r`)
 	l.Leave()
-	show("$ ssh alice@" + world.Hostname + "\n" + l.Output())
+	show("$ ssh " + alice.Name + "@" + world.Hostname + "\n" + l.Output())
 	if strings.Contains(l.Output(), sheet.Passwords[number]) || strings.Contains(l.Output(), prefix) {
 		t.Errorf("what she typed is on the screen")
 	}
@@ -97,7 +97,7 @@ func secondLogin(t world.T, sshd *world.Sshd, alice *world.Account, sheet *world
 	l.Enter(prefix + sheet.Passwords[number])
 	err := l.FindResult()
 	l.Wait()
-	show("$ ssh alice@" + world.Hostname + "\n" + l.Output())
+	show("$ ssh " + alice.Name + "@" + world.Hostname + "\n" + l.Output())
 	if !errors.Is(err, world.ErrRefused) {
 		t.Fatalf("the same password a second time: %v, want it refused", err)
 	}

@@ -53,6 +53,7 @@ struct login {
 	int64_t deadline;           /* monotonic milliseconds; moves on only with a prompt */
 	bool ended;                 /* the worker's process is gone: nothing can be added to what the socket holds */
 	bool answered;              /* the latest prompt was answered */
+	bool stored;                /* PAM_AUTHTOK is a response of this login */
 	char why[160];              /* why the worker is not believed; empty: it is */
 	char notice[OTPW_NOTICE_MAX + 1];
 };
@@ -471,6 +472,7 @@ static bool answer(struct login *l, const char *response)
 		log_line(l, LOG_ERR, "response cannot be stored");
 		return false;
 	}
+	l->stored = true;
 	return send_frame(l, OTPW_RESPONSE, response, n);
 }
 
@@ -640,6 +642,8 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 		ret = serve(&l, &a, argc, argv);
 	if (ret == PAM_SUCCESS)
 		leave_notice(&l);
+	else if (l.stored) /* lest the next module try it as the ordinary password, instead of asking for that */
+		(void)pam_set_item(pamh, PAM_AUTHTOK, NULL);
 	free(a.groups);
 	free(a.buf);
 	return ret;
