@@ -392,3 +392,25 @@ func TestLog(t *testing.T) {
 		}
 	}
 }
+
+// Whoever fails the one-time password is asked for the ordinary one: what he typed is not tried as that.
+func TestFallback(t *testing.T) {
+	t.Parallel()
+	w := begin(t)
+	m := w.Install(t)
+	a := w.Account(t, "alice")
+	w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+	service := "fallback-" + a.Name
+	w.Service(t, service, "auth sufficient "+m.Path, "auth required pam_unix.so")
+	mark := w.Log.Mark()
+	login := w.Terminal(t, nil, w.Host(t, "login"), "/etc/pam.d", service, a.Name)
+	login.Expect(world.PromptPattern)
+	login.Enter("wrong")
+	login.Expect(`prompt: Password: `)
+	if lines := w.Log.Find(mark, `pam_unix.*`+a.Name); len(lines) > 0 {
+		t.Errorf("the response was tried as the ordinary password:\n%s", world.Lines(lines))
+	}
+	login.Enter("wrong, too")
+	login.Expect(`authenticate: 7\r\n`)
+	login.Wait()
+}
