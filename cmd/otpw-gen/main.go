@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"unicode"
 )
 
 // version is set when linking.
@@ -32,9 +34,23 @@ func run() int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(c.msg, "otpw-gen: %v\n", err)
+	fmt.Fprintf(c.msg, "otpw-gen: %s\n", printable(err.Error()))
 	if h := hint(err); h != "" {
 		fmt.Fprintln(c.msg, h)
 	}
 	return 1
+}
+
+// printable makes an error fit for a terminal: the name of a file may hold
+// anything.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) || r == '\n' {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "\\x%02x", r)
+		}
+	}
+	return b.String()
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,9 @@ func (c *command) checkOutput() error {
 	}
 	if isClosed(c.out) {
 		return outputError{errNoOutput}
+	}
+	if out.Mode().IsRegular() && out.Mode().Perm()&0o077 != 0 {
+		fmt.Fprintf(c.msg, "Warning: others may read the file that the sheet goes to (mode %04o).\n", out.Mode().Perm())
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -48,19 +50,32 @@ func (c *command) askReplace() error {
 
 // unused says how many passwords the old list has left, if it can be read.
 func (c *command) unused() string {
-	if st, err := os.Stat(c.path); err != nil || st.Size() > otp.MaxFileSize {
-		return ""
-	}
-	data, err := os.ReadFile(c.path)
-	if err != nil {
-		return ""
-	}
-	l, err := otp.Parse(data)
-	if err != nil {
+	l, err := c.oldList()
+	switch {
+	case errors.Is(err, otp.ErrFormat):
 		return ", which is damaged"
+	case err != nil:
+		return ""
 	}
 	r := l.Remaining()
 	return fmt.Sprintf(", with %d of %d passwords left", r.Unused, r.Total)
+}
+
+// oldList reads the list that is there.
+func (c *command) oldList() (*otp.List, error) {
+	if there, err := otp.Existing(c.path); err != nil || !there {
+		return nil, errors.Join(fs.ErrNotExist, err)
+	}
+	f, err := os.Open(c.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, otp.MaxFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return otp.Parse(data)
 }
 
 // askPrefix asks for the prefix password, twice. The caller should clear it.
@@ -115,9 +130,12 @@ func (c *command) warnPrefix(prefix []byte) {
 	switch {
 	case len(prefix) == 0 && !c.in.terminal:
 		fmt.Fprintln(c.msg, emptyWarning)
+	case len(bytes.TrimSpace(prefix)) < len(prefix):
+		fmt.Fprintln(c.msg, "Warning: the prefix password begins or ends with a blank (or a line end of another\n"+
+			"system). It counts, and will have to be typed at each login.")
 	case bytes.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 127 }):
-		fmt.Fprintln(c.msg, "Warning: there is a control character in the prefix password (a line end of another\n"+
-			"system, perhaps). It counts, and will have to be typed at each login.")
+		fmt.Fprintln(c.msg, "Warning: there is a control character in the prefix password (an arrow key, perhaps).\n"+
+			"It counts, and will have to be typed at each login.")
 	}
 }
 

@@ -89,7 +89,19 @@ func (c *command) regenerate() error {
 		return err
 	}
 	defer key.Wipe()
+	c.compareOld()
 	return c.print(c.passwords(key), true)
+}
+
+// compareOld warns when the sheet can't be that of the list that is there.
+func (c *command) compareOld() {
+	old, err := c.oldList()
+	length := otp.Form(c.opts.form).Len(c.opts.entropy)
+	if err == nil && (old.Len() != c.layout.Count || old.PasswordLen() != length) {
+		fmt.Fprintf(c.msg, "Warning: this is not the sheet of %s. That has %d passwords of %d characters, this\n"+
+			"%d of %d. Give the same options as when the list was made.\n",
+			c.path, old.Len(), old.PasswordLen(), c.layout.Count, length)
+	}
 }
 
 // generate makes a new list. The old one works until the new one is on disk and
