@@ -107,7 +107,7 @@ unit: test-tools build
 e2e: test-tools build $(HOSTS)
 	scripts/gotest --root ./e2e/...
 
-race: tools
+race: test-tools
 	CGO_ENABLED=1 $(GO) test -race ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
 
 fuzz: tools
