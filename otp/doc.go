@@ -4,7 +4,7 @@
 // one-time passwords, the challenge at a login, and the verification that
 // accepts each password at most once.
 //
-// A user makes a list with [NewList] and [Replace], and carries the passwords
+// A user makes a list with [Recipe] and [Replace], and carries the passwords
 // on paper. A login starts with [Begin], which chooses the number to ask for,
 // and ends with [Login.Verify], which takes the response, the memorised prefix
 // password followed by the one-time password, and returns nil only after the

@@ -17,6 +17,10 @@ var (
 	ErrUnsafe = errors.New("unsafe list file")
 	// ErrExhausted: no entry is left that could be asked for.
 	ErrExhausted = errors.New("list exhausted")
+	// ErrExpired: the list's time is over.
+	ErrExpired = errors.New("list expired")
+	// ErrCost: the list's KDF costs more than is allowed.
+	ErrCost = errors.New("hash costs too much")
 	// ErrTooFew: a multi challenge is due, but fewer than 10 entries are left.
 	ErrTooFew = errors.New("too few passwords left to ask for three (a new list, or otpw-gen -l, helps)")
 	// ErrBusy: another process held the list lock until the deadline.

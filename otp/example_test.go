@@ -3,6 +3,7 @@
 package otp_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/otpw-go/otpw/otp"
 	"golang.org/x/crypto/ssh"
@@ -63,10 +65,19 @@ func Example_sshServer() {
 
 // makeExampleList makes a list of two passwords, in the order of the sheet.
 func makeExampleList(path string) error {
-	l, err := otp.NewList([]byte("geHeim"), []otp.Numbered{
+	recipe := otp.Recipe{
+		Header: otp.Header{
+			Format:  otp.OTPW2,
+			KDF:     otp.KDF{Memory: otp.DefaultKDFMemory, Passes: otp.DefaultKDFPasses},
+			Host:    "host.example",
+			Created: time.Now(),
+		},
+		Ordered: true,
+	}
+	l, err := recipe.Make(context.Background(), []byte("geHeim"), []otp.Numbered{
 		{Number: "000", Password: []byte("kxvp2tqm")},
 		{Number: "001", Password: []byte("h7daswzc")},
-	}, true)
+	})
 	if err != nil {
 		return err
 	}

@@ -3,31 +3,9 @@
 package otp
 
 import (
-	"encoding/base64"
-
 	//lint:ignore SA1019 the OTPW1 format and its master keys are defined with it
 	"golang.org/x/crypto/ripemd160"
 )
-
-// b64Alphabet has 64 characters for 6 bits each; it leaves out l, 0 and 1,
-// which are easily taken for I and O.
-const b64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk%mnopqrstuvwxyz:=23456789+/"
-
-var b64 = base64.NewEncoding(b64Alphabet).WithPadding(base64.NoPadding)
-
-const (
-	hashLen  = 12 // characters of a hash on file
-	hashBits = 72 // of the 160 that RIPEMD-160 gives
-)
-
-// hash1 is the OTPW1 hash of a prefix password and a normalised one-time
-// password: the first 72 bits of RIPEMD-160 over both, 6 bits a character.
-func hash1(prefix, password []byte) (h [hashLen]byte) {
-	sum := ripemd(prefix, password)
-	b64.Encode(h[:], sum[:hashBits/8])
-	clear(sum[:])
-	return h
-}
 
 type digest = [ripemd160.Size]byte
 
@@ -70,6 +48,16 @@ func Normalize(b []byte) []byte {
 		}
 	}
 	return out
+}
+
+// normalizedLen is the length of what Normalize returns.
+func normalizedLen(b []byte) (n int) {
+	for _, c := range b {
+		if canonical(c) != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 const (

@@ -165,11 +165,11 @@ func TestOriginalLists(t *testing.T) {
 			for i := range l.Len() {
 				pw := []byte(pws[l.Number(i)])
 				numbered = append(numbered, Numbered{l.Number(i), pw})
-				if h := hash1(prefix, Normalize(pw)); !bytes.Equal(h[:], l.hash(i)) {
+				if h := hash1(prefix, Normalize(pw)); !bytes.Equal(h, l.hash(i)) {
 					t.Errorf("number %s: hash %s, want %s", l.Number(i), h, l.hash(i))
 				}
 			}
-			ours, err := NewList(prefix, numbered, true)
+			ours, err := Recipe{Header: Header{Format: OTPW1}, Ordered: true}.Make(t.Context(), prefix, numbered)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -185,11 +185,13 @@ func TestNewList(t *testing.T) {
 	for i := range 1200 {
 		pws = append(pws, Numbered{fmt.Sprintf("%04d", i), fmt.Appendf(nil, "abcd %04d", i)})
 	}
-	ordered, err := NewList([]byte("p"), pws, true)
+	h := testFormat
+	h.ID, h.KDF.Salt = "k7mw3xqp", []byte("0123456789abcdef")
+	ordered, err := Recipe{Header: h, Ordered: true}.Make(t.Context(), []byte("p"), pws)
 	if err != nil {
 		t.Fatal(err)
 	}
-	random, err := NewList([]byte("p"), pws, false)
+	random, err := Recipe{Header: h}.Make(t.Context(), []byte("p"), pws)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +210,7 @@ func TestNewList(t *testing.T) {
 
 	firsts := map[string]bool{} // 2^-99 that one never is
 	for range 100 {
-		l, err := NewList(nil, pws[:2], false)
+		l, err := Recipe{Header: testFormat, Ordered: false}.Make(t.Context(), nil, pws[:2])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +232,7 @@ func TestNewList(t *testing.T) {
 		"password too long": {{"000", bytes.Repeat(pw, 125)}},
 		"password of noise": {{"000", []byte("a-b-c")}},
 	} {
-		if _, err := NewList(nil, bad, true); err == nil {
+		if _, err := (Recipe{Header: testFormat}).Make(t.Context(), nil, bad); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -281,7 +283,7 @@ func TestRemaining(t *testing.T) {
 		{280, 280, false}, {140, 280, false}, {139, 280, true}, {40, 81, false}, {39, 81, true},
 		{20, 20, false}, {19, 20, true}, {19, 30, true}, {20, 30, false},
 	} {
-		if r := (Remaining{tt.unused, tt.total}); r.Low() != tt.low {
+		if r := (Remaining{Unused: tt.unused, Total: tt.total}); r.Low() != tt.low {
 			t.Errorf("%d of %d: low %v, want %v", tt.unused, tt.total, r.Low(), tt.low)
 		}
 	}
@@ -294,6 +296,9 @@ func FuzzParse(f *testing.F) {
 		"OTPW1\n1 26 12 999\n" + strings.Repeat("7", 26) + "ABCDEFGHIJKL\n",
 		"OTPW1\n9999 1 12 4\n",
 		"OTPW1\n",
+		"OTPW2\n",
+		header2 + rows2(2),
+		strings.Replace(header2, "entries: 2", "entries: 1", 1) + strings.Repeat("-", 46) + "\n",
 		"",
 	} {
 		f.Add([]byte(seed))

@@ -15,6 +15,12 @@ import (
 // DefaultLockTimeout is how long a lock file counts with [Options.LegacyLock].
 const DefaultLockTimeout = 24 * time.Hour
 
+// What a hash may cost by default: some seconds at the very most.
+const (
+	DefaultKDFMaxMemory = 256 << 10 // KiB
+	DefaultKDFMaxPasses = 20
+)
+
 const (
 	multi    = 3  // passwords of a multi challenge
 	minMulti = 10 // unused entries that a multi challenge needs
@@ -38,6 +44,9 @@ type Options struct {
 	LockTimeout time.Duration
 	// TrustLocks says that locks on network file systems work between hosts.
 	TrustLocks bool
+	// KDFMaxMemory, in KiB, and KDFMaxPasses bound what one hash of an OTPW2
+	// list may cost; zero means [DefaultKDFMaxMemory] and [DefaultKDFMaxPasses].
+	KDFMaxMemory, KDFMaxPasses int
 	// Logf, if set, is told what is worth a line in a log. It never gets a
 	// password, a hash or a response.
 	Logf func(format string, args ...any)
@@ -65,6 +74,12 @@ func Begin(path string, o Options) (*Login, error) {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = DefaultLockTimeout
 	}
+	if o.KDFMaxMemory == 0 {
+		o.KDFMaxMemory = DefaultKDFMaxMemory
+	}
+	if o.KDFMaxPasses == 0 {
+		o.KDFMaxPasses = DefaultKDFMaxPasses
+	}
 	f, err := openLocked(path)
 	if err != nil {
 		return nil, err
@@ -82,6 +97,13 @@ func Begin(path string, o Options) (*Login, error) {
 func (l *Login) choose() (err error) {
 	if l.list, err = l.f.read(); err != nil {
 		return err
+	}
+	if k := l.list.KDF; k.Memory > l.o.KDFMaxMemory || k.Passes > l.o.KDFMaxPasses {
+		return l.fail(fmt.Errorf("%w: %d KiB and %d passes, at most %d and %d allowed",
+			ErrCost, k.Memory, k.Passes, l.o.KDFMaxMemory, l.o.KDFMaxPasses))
+	}
+	if l.list.Expired(time.Now()) {
+		return l.fail(fmt.Errorf("%w on %s", ErrExpired, l.list.Expires.Format(time.DateOnly)))
 	}
 	unused := l.list.unused()
 	if len(unused) == 0 {
@@ -306,9 +328,9 @@ func (l *Login) hashes(response []byte) []byte {
 		prefix, passwords = nil, make([]byte, len(l.entries)*k) // zero bytes are in no password
 	}
 	var hashes []byte
-	for p := range slices.Chunk(passwords, k) {
-		h := hash1(prefix, p)
-		hashes = append(hashes, h[:]...)
+	prefix = l.list.trim(prefix)
+	for i, e := range l.entries {
+		hashes = append(hashes, l.list.makeHash(prefix, passwords[i*k:(i+1)*k], l.list.Number(e))...)
 	}
 	clear(passwords)
 	return hashes

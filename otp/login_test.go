@@ -19,6 +19,17 @@ import (
 
 const prefix = "geHeim"
 
+// testFormat is that of the lists that tests make.
+var testFormat = Header{Format: OTPW1}
+
+// cheap is an OTPW2 header with a KDF that costs next to nothing.
+var cheap = Header{
+	Format:  OTPW2,
+	KDF:     KDF{Memory: MinKDFMemory, Passes: 1},
+	Host:    "host.example",
+	Created: time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC),
+}
+
 func password(number string) string { return "pass" + number + "word" }
 
 // makeList puts a list of n entries, numbered in the order of their use, into a
@@ -39,7 +50,7 @@ func replaceList(t testing.TB, path string, n, first int) {
 		number := fmt.Sprintf("%04d", first+i)
 		pws = append(pws, Numbered{number, []byte(password(number))})
 	}
-	l, err := NewList([]byte(prefix), pws, true)
+	l, err := Recipe{Header: testFormat, Ordered: true}.Make(t.Context(), []byte(prefix), pws)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,12 +165,12 @@ func TestOneLogin(t *testing.T) {
 		t.Errorf("prompt %q", l.Prompt())
 	}
 	locked(t, path, "0000")
-	if r := accepts(t, l); r != (Remaining{29, 30}) {
+	if r := accepts(t, l); r.Unused != 29 || r.Total != 30 {
 		t.Errorf("remaining %v", r)
 	}
 	locked(t, path, "")
 	used(t, path, 0)
-	if line := string(readList(t, path).entry(0)); line != "----------------" {
+	if line := string(readList(t, path).entry(0)); strings.Trim(line, "-") != "" {
 		t.Errorf("entry is overwritten with %q", line)
 	}
 	if _, err := l.Verify(right("0000")); err == nil {
@@ -173,7 +184,7 @@ func TestWrongResponses(t *testing.T) {
 		"empty":            "",
 		"no prefix":        password("0000"),
 		"wrong prefix":     "geheim" + password("0000"),
-		"longer prefix":    prefix + " " + password("0000"),
+		"longer prefix":    prefix + "x" + password("0000"),
 		"no password":      prefix,
 		"too short":        prefix + "pass0000wor",
 		"another password": prefix + password("0001"),
@@ -232,7 +243,7 @@ func TestThreeSetAside(t *testing.T) {
 		locked(t, path, "0000,0001,0002")
 	}
 	l := begin(t, path, Options{})
-	if r := accepts(t, l); r != (Remaining{24, 30}) {
+	if r := accepts(t, l); r.Unused != 24 || r.Total != 30 {
 		t.Errorf("remaining %v", r)
 	}
 	locked(t, path, "")
@@ -890,7 +901,7 @@ func TestMultiWrongInOne(t *testing.T) {
 
 // Every character of a hash counts.
 func TestEveryHashCharacter(t *testing.T) {
-	for k := range hashLen {
+	for k := range (&List{Header: testFormat}).hashLen() {
 		path := makeList(t, 2)
 		list := readList(t, path)
 		if h := list.hash(0); h[k] == 'A' {
@@ -1152,5 +1163,61 @@ func TestLockOffsets(t *testing.T) {
 	}
 	if listLock != 1<<30 {
 		t.Errorf("list lock at %#x", listLock)
+	}
+}
+
+// What holds for a list holds for one of the other format.
+func TestOTPW2(t *testing.T) {
+	defer func(f Header) { testFormat = f }(testFormat)
+	testFormat = cheap
+	for name, test := range map[string]func(*testing.T){
+		"OneLogin":                      TestOneLogin,
+		"WrongResponses":                TestWrongResponses,
+		"SetAside":                      TestSetAside,
+		"ThreeSetAside":                 TestThreeSetAside,
+		"Reask":                         TestReask,
+		"TwoAtOnce":                     TestTwoAtOnce,
+		"SuccessBesidePrompt":           TestSuccessBesidePrompt,
+		"MultiAtOnce":                   TestMultiAtOnce,
+		"HintsSteerNobody":              TestHintsSteerNobody,
+		"HintSteppedOver":               TestHintSteppedOver,
+		"TooFewForMulti":                TestTooFewForMulti,
+		"Exhausted":                     TestExhausted,
+		"NoLock":                        TestNoLock,
+		"NoLockBesideOthers":            TestNoLockBesideOthers,
+		"ForgedLockFile":                TestForgedLockFile,
+		"StaleNames":                    TestStaleNames,
+		"LockFileCannotBeWritten":       TestLockFileCannotBeWritten,
+		"LeftoverLockFile":              TestLeftoverLockFile,
+		"WriteLockFails":                TestWriteLockFails,
+		"RevokedWhileAsked":             TestRevokedWhileAsked,
+		"ReplacedWhileAsked":            TestReplacedWhileAsked,
+		"RewrittenWhileAsked":           TestRewrittenWhileAsked,
+		"RemovedWhileAsked":             TestRemovedWhileAsked,
+		"Unsafe":                        TestUnsafe,
+		"LinkedList":                    TestLinkedList,
+		"ReplacedWhileWaiting":          TestReplacedWhileWaiting,
+		"UnsafeWhileAsked":              TestUnsafeWhileAsked,
+		"LegacyLock":                    TestLegacyLock,
+		"Concurrent":                    TestConcurrent,
+		"MultiWrongInOne":               TestMultiWrongInOne,
+		"EveryHashCharacter":            TestEveryHashCharacter,
+		"SyncBeforeSuccess":             TestSyncBeforeSuccess,
+		"SyncFails":                     TestSyncFails,
+		"OverwriteFails":                TestOverwriteFails,
+		"ListLockWhileChoosing":         TestListLockWhileChoosing,
+		"UnlockedWhileAsked":            TestUnlockedWhileAsked,
+		"NetworkFileSystem":             TestNetworkFileSystem,
+		"LegacyLockMeanwhile":           TestLegacyLockMeanwhile,
+		"LegacyLockFileCannotBeWritten": TestLegacyLockFileCannotBeWritten,
+		"OtherOwner":                    TestOtherOwner,
+		"LockOffsets":                   TestLockOffsets,
+		"Replace":                       TestReplace,
+		"ReplaceAborted":                TestReplaceAborted,
+		"LoginDuringReplace":            TestLoginDuringReplace,
+		"ReplaceTwiceAtOnce":            TestReplaceTwiceAtOnce,
+		"NewList":                       TestNewList,
+	} {
+		t.Run(name, test)
 	}
 }

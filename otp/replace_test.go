@@ -26,7 +26,7 @@ func start(t testing.TB, path string) *Replacement {
 
 func newList(t testing.TB) *List {
 	t.Helper()
-	l, err := NewList([]byte(prefix), []Numbered{{"0500", []byte(password("0500"))}}, true)
+	l, err := Recipe{Header: testFormat}.Make(t.Context(), []byte(prefix), []Numbered{{"0500", []byte(password("0500"))}})
 	if err != nil {
 		t.Fatal(err)
 	}

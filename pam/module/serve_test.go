@@ -31,7 +31,7 @@ func makeHome(t *testing.T, n int) string {
 	for i := range n {
 		pws = append(pws, otp.Numbered{Number: fmt.Sprintf("%03d", i), Password: []byte(password(i))})
 	}
-	l, err := otp.NewList([]byte(prefix), pws, true)
+	l, err := otp.Recipe{Header: otp.Header{Format: otp.OTPW1}, Ordered: true}.Make(t.Context(), []byte(prefix), pws)
 	if err != nil {
 		t.Fatal(err)
 	}
