@@ -21,28 +21,38 @@ type arguments struct {
 // parseArgs reads the arguments. Those that are unknown or have a bad value are
 // ignored, as PAM modules do, and returned as complaints for the log.
 func parseArgs(args []string) (a arguments, complaints []string) {
+	flags := map[string]*bool{
+		"debug":       &a.debug,
+		"nolock":      &a.NoLock,
+		"reask":       &a.Reask,
+		"legacy_lock": &a.LegacyLock,
+		"trust_locks": &a.TrustLocks,
+	}
+	var seconds int
+	numbers := map[string]struct {
+		to   *int
+		unit string
+		most int
+	}{
+		"lock_timeout":   {&seconds, "SECONDS", math.MaxInt32},
+		"kdf_max_memory": {&a.KDFMaxMemory, "KIBIBYTES", otp.MaxKDFMemory},
+		"kdf_max_passes": {&a.KDFMaxPasses, "PASSES", otp.MaxKDFPasses},
+	}
 	for _, arg := range args {
 		name, value, valued := strings.Cut(arg, "=")
-		flag := map[string]*bool{
-			"debug":       &a.debug,
-			"nolock":      &a.NoLock,
-			"reask":       &a.Reask,
-			"legacy_lock": &a.LegacyLock,
-			"trust_locks": &a.TrustLocks,
-		}[name]
-		switch {
-		case flag != nil && !valued:
+		if flag := flags[name]; flag != nil && !valued {
 			*flag = true
-		case name == "lock_timeout":
-			s, err := strconv.ParseUint(value, 10, 31)
-			if err != nil || s == 0 {
-				complaints = append(complaints, fmt.Sprintf("argument %q ignored: want lock_timeout=SECONDS, 1 to %d", arg, math.MaxInt32))
+		} else if n, ok := numbers[name]; ok {
+			v, err := strconv.ParseUint(value, 10, 31)
+			if err != nil || v < 1 || int(v) > n.most {
+				complaints = append(complaints, fmt.Sprintf("argument %q ignored: want %s=%s, 1 to %d", arg, name, n.unit, n.most))
 				continue
 			}
-			a.LockTimeout = time.Duration(s) * time.Second
-		default:
+			*n.to = int(v)
+		} else {
 			complaints = append(complaints, fmt.Sprintf("unknown argument %q ignored", arg))
 		}
 	}
+	a.LockTimeout = time.Duration(seconds) * time.Second
 	return a, complaints
 }

@@ -127,6 +127,9 @@ var errAbandoned = errors.New("no response")
 // notice is what the user reads when the session opens.
 func notice(r otp.Remaining) string {
 	text := fmt.Sprintf("Remaining one-time passwords: %d of %d", r.Unused, r.Total)
+	if r.Expiring {
+		text += r.Expires.Local().Format(", good until 2006-01-02 15:04")
+	}
 	if r.Low() {
 		text += " (time to print new ones with otpw-gen)"
 	}
@@ -151,7 +154,7 @@ func outcome(err error) (word string, result, priority byte) {
 		return "refused", pamAuthErr, logNotice
 	case errors.Is(err, errAbandoned):
 		return "abandoned", pamAuthinfoUnavail, logNotice
-	case errors.Is(err, otp.ErrNoList), errors.Is(err, otp.ErrExhausted), errors.Is(err, otp.ErrTooFew):
+	case errors.Is(err, otp.ErrNoList), errors.Is(err, otp.ErrExhausted), errors.Is(err, otp.ErrTooFew), errors.Is(err, otp.ErrExpired):
 		return "unavailable", pamAuthinfoUnavail, logNotice
 	default:
 		return "error", pamAuthinfoUnavail, logErr

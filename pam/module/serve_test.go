@@ -26,12 +26,18 @@ func password(i int) string { return fmt.Sprintf("pass%04d", i) }
 // makeHome makes a home directory with a list of n passwords in the order of the sheet.
 func makeHome(t *testing.T, n int) string {
 	t.Helper()
+	return makeHomeOf(t, n, otp.Header{Format: otp.OTPW1})
+}
+
+// makeHomeOf does it with a list of another header.
+func makeHomeOf(t *testing.T, n int, h otp.Header) string {
+	t.Helper()
 	home := t.TempDir()
 	var pws []otp.Numbered
 	for i := range n {
 		pws = append(pws, otp.Numbered{Number: fmt.Sprintf("%03d", i), Password: []byte(password(i))})
 	}
-	l, err := otp.Recipe{Header: otp.Header{Format: otp.OTPW1}, Ordered: true}.Make(t.Context(), []byte(prefix), pws)
+	l, err := otp.Recipe{Header: h, Ordered: true}.Make(t.Context(), []byte(prefix), pws)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,6 +221,22 @@ func TestNothingToAsk(t *testing.T) {
 	}
 }
 
+func TestOTPW2(t *testing.T) {
+	now := time.Now()
+	h := otp.Header{Format: otp.OTPW2, KDF: otp.KDF{Memory: 64, Passes: 2}, Host: "h", Created: now.Add(-95 * time.Hour), Expires: now.Add(5 * time.Hour)}
+	home := makeHomeOf(t, 50, h)
+	heard := runs(t, ask(home), rightly)
+	heard.check(t, "Password 000: ", pamSuccess, `iresult=accepted challenge=000 remaining=49/50`)
+	if want := "Remaining one-time passwords: 49 of 50, good until " + h.Expires.Format("2006-01-02 15:04") + " (time to print new ones with otpw-gen)"; heard.notice != want {
+		t.Errorf("notice %q, want %q", heard.notice, want)
+	}
+	runs(t, ask(home, "kdf_max_memory=63"), rightly).check(t, "", pamAuthinfoUnavail,
+		`eresult=error reason="list .*: hash costs too much: 64 KiB and 2 passes, at most 63 and 20 allowed"`)
+	h.Expires = now.Add(-time.Hour)
+	runs(t, ask(makeHomeOf(t, 50, h)), rightly).check(t, "", pamAuthinfoUnavail,
+		`nresult=unavailable reason="list .*: list expired on \d{4}-\d\d-\d\d"`)
+}
+
 // When the conversation ends at the prompt, the number stays set aside.
 func TestAbandoned(t *testing.T) {
 	home := makeHome(t, 50)
@@ -348,6 +370,8 @@ func TestArguments(t *testing.T) {
 		{"no value", "lock_timeout", `argument "lock_timeout" ignored: want .*`},
 		{"zero", "lock_timeout=0", `argument "lock_timeout=0" ignored: want .*`},
 		{"negative", "lock_timeout=-1", `argument "lock_timeout=-1" ignored: want .*`},
+		{"kdf memory", "kdf_max_memory=4194305", `argument .* ignored: want kdf_max_memory=KIBIBYTES, 1 to 4194304`},
+		{"kdf passes", "kdf_max_passes=0", `argument .* ignored: want kdf_max_passes=PASSES, 1 to 1000`},
 		{"huge", "lock_timeout=99999999999999999999", `argument .* ignored: want .*`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -357,8 +381,10 @@ func TestArguments(t *testing.T) {
 			}
 		})
 	}
-	a, complaints := parseArgs([]string{"debug", "nolock", "reask", "legacy_lock", "trust_locks", "lock_timeout=60"})
-	want := otp.Options{NoLock: true, Reask: true, LegacyLock: true, TrustLocks: true, LockTimeout: time.Minute}
+	a, complaints := parseArgs([]string{"debug", "nolock", "reask", "legacy_lock", "trust_locks", "lock_timeout=60",
+		"kdf_max_memory=1024", "kdf_max_passes=3"})
+	want := otp.Options{NoLock: true, Reask: true, LegacyLock: true, TrustLocks: true, LockTimeout: time.Minute,
+		KDFMaxMemory: 1024, KDFMaxPasses: 3}
 	if len(complaints) != 0 || !a.debug || fmt.Sprint(a.Options) != fmt.Sprint(want) {
 		t.Errorf("%+v, %q", a, complaints)
 	}
