@@ -13,7 +13,9 @@ import (
 type Header struct {
 	Time  time.Time
 	Host  string
-	Again bool // the sheet is a further copy
+	Again bool      // the sheet is a further copy
+	Label string    // may be empty
+	Until time.Time // when the list expires; zero: never
 }
 
 // A Numbered password stands in one cell of the sheet.
@@ -94,5 +96,12 @@ func (h Header) text() string {
 	if h.Again {
 		verb = "regenerated"
 	}
-	return fmt.Sprintf(headerText, verb, h.Time.Format(timeFormat), h.Host)
+	text := fmt.Sprintf(headerText, verb, h.Time.Format(timeFormat), h.Host)
+	if h.Label != "" {
+		text += ": " + h.Label
+	}
+	if !h.Until.IsZero() {
+		text += ", good until " + h.Until.Format(timeFormat)
+	}
+	return text
 }

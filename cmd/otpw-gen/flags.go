@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +30,12 @@ type options struct {
 	suggest     bool
 	unlock      bool
 	debug       bool
+	format      string
+	kdfMemory   int // MiB
+	kdfPasses   int
+	expires     string
+	label       string
+	emptyPrefix bool
 	sameOptions string // for printing this sheet again
 }
 
@@ -98,6 +105,12 @@ func (o *options) define(f *pflag.FlagSet) {
 	number(&o.keyForm, "key-form", "P", int(otp.Base32), "form of the master key, as for -p")
 	f.BoolVarP(&o.suggest, "suggest", "r", false, "print one password, of -e and -p, do nothing else")
 	f.BoolVarP(&o.unlock, "unlock", "l", false, "remove the lock file of broken-off logins, do nothing else")
+	f.StringVar(&o.format, "format", "otpw1", "of the list: otpw1, or otpw2, which is of no use to who reads it")
+	number(&o.kdfMemory, "kdf-memory", "", otp.DefaultKDFMemory>>10, "MiB that checking a password takes")
+	number(&o.kdfPasses, "kdf-passes", "", otp.DefaultKDFPasses, "passes over that memory")
+	f.StringVar(&o.expires, "expires", "", "the list is good for so many days (`90d`), or to the end of a day (2027-02-28)")
+	f.StringVar(&o.label, "label", "", "a `text` for the list and its sheet")
+	f.BoolVar(&o.emptyPrefix, "allow-empty-prefix", false, "do without a prefix password")
 	f.BoolVarP(&o.debug, "debug", "d", false, "say what is being done (sizes, no secrets)")
 	// without single letters: -h is the height, as it was in the original
 	f.Bool("help", false, "show this help")
@@ -118,7 +131,65 @@ func (o *options) check(f *pflag.FlagSet) error {
 	case f.Changed("file") && o.file == "":
 		return usage("-f: the name of the file is empty")
 	}
+	if err := o.checkFormat(f); err != nil {
+		return err
+	}
 	return o.checkForms()
+}
+
+// checkFormat refuses what the list's format cannot hold.
+func (o *options) checkFormat(f *pflag.FlagSet) error {
+	switch o.format {
+	case "otpw1":
+		for _, name := range []string{"kdf-memory", "kdf-passes", "expires", "label"} {
+			if f.Changed(name) {
+				return usage("--%s needs --format otpw2", name)
+			}
+		}
+		return nil
+	case "otpw2":
+	default:
+		return usage("--format: there is no format %q, want otpw1 or otpw2", o.format)
+	}
+	switch {
+	case o.kdfMemory < 1 || o.kdfMemory > otp.MaxKDFMemory>>10:
+		return usage("--kdf-memory: %d MiB, want 1 to %d", o.kdfMemory, otp.MaxKDFMemory>>10)
+	case o.kdfPasses < 1 || o.kdfPasses > otp.MaxKDFPasses:
+		return usage("--kdf-passes: %d, want 1 to %d", o.kdfPasses, otp.MaxKDFPasses)
+	}
+	if f.Changed("label") {
+		if err := otp.CheckText(o.label); err != nil {
+			return usage("--label: the text %w", err)
+		}
+	}
+	if f.Changed("expires") {
+		if _, err := expiry(o.expires, time.Now()); err != nil {
+			return usage("--expires: %w", err)
+		}
+	}
+	return nil
+}
+
+const maxDays = 36500 // a hundred years
+
+// expiry reads a number of days from now, or a day whose end is meant.
+func expiry(s string, now time.Time) (time.Time, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil || n < 1 || n > maxDays {
+			return time.Time{}, fmt.Errorf("%q: want 1d to %dd", s, maxDays)
+		}
+		return now.AddDate(0, 0, int(n)), nil
+	}
+	day, err := time.ParseInLocation(time.DateOnly, s, now.Location())
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q: want days like 90d, or a date like 2027-02-28", s)
+	}
+	end := day.AddDate(0, 0, 1)
+	if !end.After(now) || end.After(now.AddDate(0, 0, maxDays)) {
+		return time.Time{}, fmt.Errorf("%s is over, or too far away", s)
+	}
+	return end, nil
 }
 
 func (o *options) checkForms() error {
@@ -151,8 +222,10 @@ func sameOptions(f *pflag.FlagSet) string {
 			}
 		case "height", "width", "pages", "entropy", "form":
 			fmt.Fprintf(&b, " -%s %s", f.Shorthand, f.Value)
-		case "count":
-			fmt.Fprintf(&b, " --count %s", f.Value)
+		case "count", "expires":
+			fmt.Fprintf(&b, " --%s %s", f.Name, f.Value)
+		case "label":
+			fmt.Fprintf(&b, " --label '%s'", strings.ReplaceAll(f.Value.String(), "'", `'\''`))
 		}
 	})
 	return b.String()

@@ -14,7 +14,10 @@ import (
 	"github.com/otpw-go/otpw/otp"
 )
 
-const tries = 3 // at a terminal; a pipe has one
+const (
+	tries       = 3 // at a terminal; a pipe has one
+	shortPrefix = 6 // characters; a shorter prefix gets a warning
+)
 
 var (
 	errKept    = errors.New("no new list wanted")
@@ -90,7 +93,9 @@ func (c *command) askPrefix() ([]byte, error) {
 		if n == 1 || !errors.Is(err, errDiffers) && !errors.Is(err, errEmpty) {
 			return nil, err
 		}
-		if errors.Is(err, errDiffers) {
+		if errors.Is(err, errEmpty) && c.opts.format != "otpw1" {
+			fmt.Fprintln(c.msg, "Without a prefix password, whoever finds the sheet can log in as you. Once more:")
+		} else if errors.Is(err, errDiffers) {
 			fmt.Fprintln(c.msg, "They were not the same. Once more, both of them:")
 		}
 	}
@@ -101,7 +106,11 @@ func (c *command) askPrefixTwice() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(prefix) == 0 && c.in.terminal {
+	if c.opts.format != "otpw1" {
+		if n := len(bytes.TrimSpace(prefix)); n == 0 && !c.opts.emptyPrefix {
+			return nil, errEmpty
+		}
+	} else if len(prefix) == 0 && c.in.terminal {
 		fmt.Fprintln(c.msg, emptyWarning)
 		a, err := c.in.ask("Really without a prefix password (y/N)? ")
 		if err != nil {
@@ -127,12 +136,14 @@ func (c *command) askPrefixTwice() ([]byte, error) {
 // warnPrefix speaks of prefixes that are taken as they are, but may not be
 // what was meant.
 func (c *command) warnPrefix(prefix []byte) {
-	switch {
-	case len(prefix) == 0 && !c.in.terminal:
+	switch n := len(bytes.TrimSpace(prefix)); {
+	case n == 0 && (!c.in.terminal || c.opts.emptyPrefix):
 		fmt.Fprintln(c.msg, emptyWarning)
-	case len(bytes.TrimSpace(prefix)) < len(prefix):
+	case c.opts.format == "otpw1" && n < len(prefix):
 		fmt.Fprintln(c.msg, "Warning: the prefix password begins or ends with a blank (or a line end of another\n"+
 			"system). It counts, and will have to be typed at each login.")
+	case n > 0 && n < shortPrefix:
+		fmt.Fprintf(c.msg, "Warning: a prefix password of %d characters is soon guessed by whoever finds the sheet.\n", n)
 	case bytes.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 127 }):
 		fmt.Fprintln(c.msg, "Warning: there is a control character in the prefix password (an arrow key, perhaps).\n"+
 			"It counts, and will have to be typed at each login.")

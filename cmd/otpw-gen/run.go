@@ -3,12 +3,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"github.com/otpw-go/otpw/otp"
 	"github.com/otpw-go/otpw/printsheet"
@@ -22,6 +26,7 @@ type command struct {
 	msg  io.Writer // everything else
 
 	layout printsheet.Layout
+	header otp.Header
 
 	mu      sync.Mutex       // guards the rest against watchSignals
 	path    string           // of the list
@@ -49,6 +54,9 @@ func (c *command) run() error {
 	c.debugf("passwords of %d characters (%d printed), for %d bits", form.Len(c.opts.entropy), form.PrintedLen(c.opts.entropy), c.opts.entropy)
 	l := c.layout
 	c.debugf("%d passwords in %d columns and %d rows on each of %d pages, numbers of %d digits", l.Count, l.Columns, l.Rows, l.Pages, l.Digits)
+	if err := c.setHeader(); err != nil {
+		return usageError{err}
+	}
 	if c.opts.fromKey {
 		return c.regenerate()
 	}
@@ -123,7 +131,7 @@ func (c *command) generate() error {
 	}
 	passwords := c.passwords(key)
 	defer wipe(passwords)
-	list, err := otp.NewList(prefix, passwords, c.opts.ordered)
+	list, err := c.makeList(prefix, passwords)
 	clear(prefix)
 	if err != nil {
 		return err
@@ -140,6 +148,43 @@ func (c *command) generate() error {
 		return c.keptError(err)
 	}
 	c.report(text)
+	return nil
+}
+
+// makeList hashes the passwords, which takes its time, and shows on a terminal
+// how far it is.
+func (c *command) makeList(prefix []byte, passwords []otp.Numbered) (*otp.List, error) {
+	r := otp.Recipe{Ordered: c.opts.ordered, Header: otp.Header{Format: otp.OTPW1}}
+	if c.opts.format != "otpw1" {
+		r.Header = c.header
+		c.debugf("each password hashed with %d MiB and %d passes", c.opts.kdfMemory, c.opts.kdfPasses)
+		if term.IsTerminal(int(os.Stderr.Fd())) {
+			bar := progressbar.NewOptions(len(passwords), progressbar.OptionSetWriter(c.msg),
+				progressbar.OptionSetDescription("Hashing"), progressbar.OptionShowCount(), progressbar.OptionSetWidth(40),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+			r.Progress = func(done int) { _ = bar.Set(done) }
+		}
+	}
+	return r.Make(context.Background(), prefix, passwords)
+}
+
+// setHeader fills in what the list and its sheet say about themselves.
+func (c *command) setHeader() error {
+	host, err := os.Hostname()
+	if err != nil || otp.CheckText(host) != nil {
+		host = "localhost"
+	}
+	c.header = otp.Header{
+		Format:  otp.OTPW2,
+		KDF:     otp.KDF{Memory: c.opts.kdfMemory << 10, Passes: c.opts.kdfPasses},
+		Host:    host,
+		Created: time.Now(),
+		Label:   c.opts.label,
+	}
+	if c.opts.expires != "" {
+		c.header.Expires, err = expiry(c.opts.expires, c.header.Created)
+		return err
+	}
 	return nil
 }
 
@@ -225,11 +270,13 @@ func (c *command) print(ps []otp.Numbered, again bool) error {
 		cells[i] = printsheet.Numbered{Number: p.Number, Password: form.Printed(p.Password)}
 		defer clear(cells[i].Password)
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return err
+	h := printsheet.Header{
+		Time:  c.header.Created,
+		Host:  c.header.Host,
+		Again: again,
+		Label: c.header.Label,
+		Until: c.header.Expires,
 	}
-	h := printsheet.Header{Time: time.Now(), Host: host, Again: again}
 	if err := printsheet.WriteText(c.out, c.layout, h, cells); err != nil {
 		return outputError{err}
 	}

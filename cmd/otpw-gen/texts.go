@@ -91,7 +91,9 @@ func advice(err error) string {
 		return outputAdvice(err)
 	case errors.Is(err, errKept):
 		return "The old list is as it was."
-	case errors.Is(err, errDiffers), errors.Is(err, errEmpty), errors.Is(err, errLongLine):
+	case errors.Is(err, errEmpty):
+		return "Nothing was changed. Choose one, or say --allow-empty-prefix."
+	case errors.Is(err, errDiffers), errors.Is(err, errLongLine):
 		return "Nothing was changed. Try again: otpw-gen"
 	case errors.Is(err, errInputEnd):
 		return "Nothing was changed."

@@ -28,14 +28,14 @@ func parseArgs(args []string) (a arguments, complaints []string) {
 		"legacy_lock": &a.LegacyLock,
 		"trust_locks": &a.TrustLocks,
 	}
-	var seconds int
+	var seconds, mebibytes int
 	numbers := map[string]struct {
 		to   *int
 		unit string
 		most int
 	}{
 		"lock_timeout":   {&seconds, "SECONDS", math.MaxInt32},
-		"kdf_max_memory": {&a.KDFMaxMemory, "KIBIBYTES", otp.MaxKDFMemory},
+		"kdf_max_memory": {&mebibytes, "MEBIBYTES", otp.MaxKDFMemory >> 10},
 		"kdf_max_passes": {&a.KDFMaxPasses, "PASSES", otp.MaxKDFPasses},
 	}
 	for _, arg := range args {
@@ -53,6 +53,6 @@ func parseArgs(args []string) (a arguments, complaints []string) {
 			complaints = append(complaints, fmt.Sprintf("unknown argument %q ignored", arg))
 		}
 	}
-	a.LockTimeout = time.Duration(seconds) * time.Second
+	a.LockTimeout, a.KDFMaxMemory = time.Duration(seconds)*time.Second, mebibytes<<10
 	return a, complaints
 }

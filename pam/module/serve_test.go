@@ -223,15 +223,15 @@ func TestNothingToAsk(t *testing.T) {
 
 func TestOTPW2(t *testing.T) {
 	now := time.Now()
-	h := otp.Header{Format: otp.OTPW2, KDF: otp.KDF{Memory: 64, Passes: 2}, Host: "h", Created: now.Add(-95 * time.Hour), Expires: now.Add(5 * time.Hour)}
+	h := otp.Header{Format: otp.OTPW2, KDF: otp.KDF{Memory: 2048, Passes: 2}, Host: "h", Created: now.Add(-95 * time.Hour), Expires: now.Add(5 * time.Hour)}
 	home := makeHomeOf(t, 50, h)
 	heard := runs(t, ask(home), rightly)
 	heard.check(t, "Password 000: ", pamSuccess, `iresult=accepted challenge=000 remaining=49/50`)
 	if want := "Remaining one-time passwords: 49 of 50, good until " + h.Expires.Format("2006-01-02 15:04") + " (time to print new ones with otpw-gen)"; heard.notice != want {
 		t.Errorf("notice %q, want %q", heard.notice, want)
 	}
-	runs(t, ask(home, "kdf_max_memory=63"), rightly).check(t, "", pamAuthinfoUnavail,
-		`eresult=error reason="list .*: hash costs too much: 64 KiB and 2 passes, at most 63 and 20 allowed"`)
+	runs(t, ask(home, "kdf_max_memory=1"), rightly).check(t, "", pamAuthinfoUnavail,
+		`eresult=error reason="list .*: hash costs too much: 2048 KiB and 2 passes, at most 1024 and 20 allowed"`)
 	h.Expires = now.Add(-time.Hour)
 	runs(t, ask(makeHomeOf(t, 50, h)), rightly).check(t, "", pamAuthinfoUnavail,
 		`nresult=unavailable reason="list .*: list expired on \d{4}-\d\d-\d\d"`)
@@ -370,7 +370,7 @@ func TestArguments(t *testing.T) {
 		{"no value", "lock_timeout", `argument "lock_timeout" ignored: want .*`},
 		{"zero", "lock_timeout=0", `argument "lock_timeout=0" ignored: want .*`},
 		{"negative", "lock_timeout=-1", `argument "lock_timeout=-1" ignored: want .*`},
-		{"kdf memory", "kdf_max_memory=4194305", `argument .* ignored: want kdf_max_memory=KIBIBYTES, 1 to 4194304`},
+		{"kdf memory", "kdf_max_memory=4097", `argument .* ignored: want kdf_max_memory=MEBIBYTES, 1 to 4096`},
 		{"kdf passes", "kdf_max_passes=0", `argument .* ignored: want kdf_max_passes=PASSES, 1 to 1000`},
 		{"huge", "lock_timeout=99999999999999999999", `argument .* ignored: want .*`},
 	} {
@@ -382,9 +382,9 @@ func TestArguments(t *testing.T) {
 		})
 	}
 	a, complaints := parseArgs([]string{"debug", "nolock", "reask", "legacy_lock", "trust_locks", "lock_timeout=60",
-		"kdf_max_memory=1024", "kdf_max_passes=3"})
+		"kdf_max_memory=16", "kdf_max_passes=3"})
 	want := otp.Options{NoLock: true, Reask: true, LegacyLock: true, TrustLocks: true, LockTimeout: time.Minute,
-		KDFMaxMemory: 1024, KDFMaxPasses: 3}
+		KDFMaxMemory: 16384, KDFMaxPasses: 3}
 	if len(complaints) != 0 || !a.debug || fmt.Sprint(a.Options) != fmt.Sprint(want) {
 		t.Errorf("%+v, %q", a, complaints)
 	}
