@@ -105,7 +105,7 @@ func (o *options) define(f *pflag.FlagSet) {
 	number(&o.keyForm, "key-form", "P", int(otp.Base32), "form of the master key, as for -p")
 	f.BoolVarP(&o.suggest, "suggest", "r", false, "print one password, of -e and -p, do nothing else")
 	f.BoolVarP(&o.unlock, "unlock", "l", false, "remove the lock file of broken-off logins, do nothing else")
-	f.StringVar(&o.format, "format", "otpw1", "of the list: otpw1, or otpw2, which is of no use to who reads it")
+	f.StringVar(&o.format, "format", "otpw1", "of the list: otpw1, or `otpw2`, which helps nobody who steals it")
 	number(&o.kdfMemory, "kdf-memory", "", otp.DefaultKDFMemory>>10, "MiB that checking a password takes")
 	number(&o.kdfPasses, "kdf-passes", "", otp.DefaultKDFPasses, "passes over that memory")
 	f.StringVar(&o.expires, "expires", "", "the list is good for so many days (`90d`), or to the end of a day (2027-02-28)")

@@ -86,21 +86,31 @@ func (a *Account) List(t T) []Entry {
 
 func parseList(text string) ([]Entry, error) {
 	lines := strings.Split(text, "\n")
-	if lines[0] != "OTPW1" {
+	var count, challenge, hash int
+	switch lines[0] {
+	case "OTPW1":
+		lines = lines[1:]
+		if strings.HasPrefix(lines[0], "#") {
+			lines = lines[1:]
+		}
+		var password int
+		if _, err := fmt.Sscan(lines[0], &count, &challenge, &hash, &password); err != nil {
+			return nil, fmt.Errorf("header: %w", err)
+		}
+		lines = lines[1:]
+	case "OTPW2":
+		hash = 43
+		for lines = lines[1:]; len(lines) > 0 && lines[0] != ""; lines = lines[1:] {
+			fmt.Sscanf(lines[0], "entries: %d", &count)
+			fmt.Sscanf(lines[0], "digits: %d", &challenge)
+		}
+		if len(lines) == 0 || count == 0 || challenge == 0 {
+			return nil, errors.New("header is not whole")
+		}
+		lines = lines[1:]
+	default:
 		return nil, errors.New("no magic line")
 	}
-	lines = lines[1:]
-	if len(lines) > 0 && strings.HasPrefix(lines[0], "#") {
-		lines = lines[1:]
-	}
-	var count, challenge, hash, password int
-	if len(lines) == 0 {
-		return nil, errors.New("no header")
-	}
-	if _, err := fmt.Sscan(lines[0], &count, &challenge, &hash, &password); err != nil {
-		return nil, fmt.Errorf("header: %w", err)
-	}
-	lines = lines[1:]
 	if len(lines) != count+1 || lines[count] != "" {
 		return nil, fmt.Errorf("%d entries announced, %d lines", count, len(lines)-1)
 	}
