@@ -184,9 +184,7 @@ func (r *Replacement) Commit() error {
 	switch {
 	case err == nil:
 		defer old.close()
-	case errors.Is(err, ErrNoList), errors.Is(err, ErrUnsafe), errors.Is(err, fs.ErrPermission):
-		// no list, or none that any login would take: nobody to lock out
-	default:
+	case !noLoginTakes(err):
 		return errors.Join(err, r.Abort())
 	}
 	path := r.tmp[:len(r.tmp)-len(".tmp")]
@@ -209,6 +207,12 @@ func (r *Replacement) Commit() error {
 		return fmt.Errorf("%w: %w", ErrInPlace, err)
 	}
 	return nil
+}
+
+// noLoginTakes reports whether err, from opening a list, means that there is none
+// that any login would take: there is nobody to lock out.
+func noLoginTakes(err error) bool {
+	return errors.Is(err, ErrNoList) || errors.Is(err, ErrUnsafe) || errors.Is(err, fs.ErrPermission)
 }
 
 func syncFolder(dir string) error {
@@ -244,17 +248,17 @@ func (r *Replacement) Abort() error {
 // spoiled their login.
 func Unlock(path string) (names string, err error) {
 	f, err := openLocked(path)
-	if errors.Is(err, ErrBusy) {
-		return "", err
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		defer f.close()
-	} else { // no list that a login would take: nobody to lock out
+	case noLoginTakes(err):
 		real, err := resolve(path)
 		if err != nil {
 			return "", fmt.Errorf("list %s: %w", path, err)
 		}
 		f = &file{name: path, path: real}
+	default:
+		return "", err
 	}
 	target, err := os.Readlink(f.lockPath())
 	switch {
