@@ -111,8 +111,9 @@ race: test-tools
 	CGO_ENABLED=1 $(GO) test -race ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
 
 fuzz: tools
-	$(GO) test ./otp -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME)
-	$(GO) test ./otp -run '^$$' -fuzz '^FuzzResponse$$' -fuzztime $(FUZZTIME)
+	for f in FuzzParse FuzzResponse FuzzLockFile; do \
+	  $(GO) test ./otp -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; done
+	$(GO) test ./pam/module -run '^$$' -fuzz '^FuzzServe$$' -fuzztime $(FUZZTIME)
 
 demo: test-tools build
 	$(GO) build -buildvcs=false -o $(B)/demo ./e2e/demo
