@@ -54,8 +54,10 @@ tools:
 	@$(GO) version | awk '{ split(substr($$3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 24) }' || \
 	  { echo "make: $$($(GO) version) is too old: install Go 1.24 or newer (https://go.dev/dl/), then try again" >&2; exit 1; }
 
+COMPILER := $(CC):gcc /usr/include/stdio.h:libc6-dev /usr/include/security/pam_modules.h:libpam0g-dev
+
 compiler: tools
-	@scripts/need 'building' $(CC):gcc /usr/include/stdio.h:libc6-dev /usr/include/security/pam_modules.h:libpam0g-dev
+	@scripts/need 'building' $(COMPILER)
 
 # ---- build ----
 
@@ -95,8 +97,7 @@ $(B)/hosts/%: e2e/hosts/%.c | compiler
 
 # all that make test needs in one go, with what a build needs
 test-tools: tools
-	@scripts/need 'testing' $(CC):gcc /usr/include/stdio.h:libc6-dev /usr/include/security/pam_modules.h:libpam0g-dev \
-	  ssh:openssh-client su:util-linux login:login sudo:sudo sshd
+	@scripts/need 'testing' $(COMPILER) ssh:openssh-client su:util-linux login:login sudo:sudo sshd
 	@scripts/original
 
 test: test-tools unit e2e
