@@ -545,15 +545,40 @@ func TestParseLock(t *testing.T) {
 func TestRevokedWhileAsked(t *testing.T) {
 	path := makeList(t, 30)
 	l := begin(t, path, Options{})
-	f, err := openLocked(path)
-	if err != nil {
-		t.Fatal(err)
+	if n, err := Revoke(path, func(n string) bool { return n == "0000" || n == "0007" }); n != 2 || err != nil {
+		t.Fatalf("revoked %d: %v", n, err)
 	}
-	if err := f.overwrite(readList(t, path), 0); err != nil {
-		t.Fatal(err)
-	}
-	f.close()
+	used(t, path, 0, 7)
 	refuses(t, l, right("0000"), ErrUsed)
+}
+
+func TestRevoke(t *testing.T) {
+	all := func(string) bool { return true }
+	path := makeList(t, 12)
+	accepts(t, begin(t, path, Options{}))
+	if n, err := Revoke(path, func(n string) bool { return n == "0000" }); n != 0 || err != nil {
+		t.Errorf("a used entry: revoked %d: %v", n, err)
+	}
+	if n, err := Revoke(path, all); n != 11 || err != nil {
+		t.Errorf("all: revoked %d: %v", n, err)
+	}
+	if _, err := Begin(path, Options{}); !errors.Is(err, ErrExhausted) {
+		t.Errorf("after that: %v", err)
+	}
+	if _, err := Revoke(filepath.Join(t.TempDir(), "none"), all); !errors.Is(err, ErrNoList) {
+		t.Errorf("no list: %v", err)
+	}
+
+	path = makeList(t, 12)
+	synced := false
+	atSync(t, func() error {
+		used(t, path, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+		synced = true
+		return unix.EIO
+	})
+	if _, err := Revoke(path, all); !errors.Is(err, unix.EIO) || !synced {
+		t.Errorf("synced %v, error %v", synced, err)
+	}
 }
 
 func TestReplacedWhileAsked(t *testing.T) {
@@ -1191,6 +1216,7 @@ func TestOTPW2(t *testing.T) {
 		"LeftoverLockFile":              TestLeftoverLockFile,
 		"WriteLockFails":                TestWriteLockFails,
 		"RevokedWhileAsked":             TestRevokedWhileAsked,
+		"Revoke":                        TestRevoke,
 		"ReplacedWhileAsked":            TestReplacedWhileAsked,
 		"RewrittenWhileAsked":           TestRewrittenWhileAsked,
 		"RemovedWhileAsked":             TestRemovedWhileAsked,

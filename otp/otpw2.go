@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -151,7 +152,9 @@ func (l *List) parseHeader2() error {
 			least = MinPasswordLen
 		}
 		return func(s string) (err error) {
-			*to, err = parseNumber(s, what, least, most)
+			if *to, err = parseNumber(s, what, least, most); err == nil && strconv.Itoa(*to) != s {
+				err = fmt.Errorf("%s is not in its shortest form", what)
+			}
 			return err
 		}
 	}
