@@ -12,6 +12,8 @@ PREFIX ?= /usr/local
 # where PAM looks for modules: where its own are
 PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard /lib/*/security/pam_unix.so /lib64/security/pam_unix.so \
             /usr/lib*/security/pam_unix.so /lib/security/pam_unix.so) $(PREFIX)/lib/security/none)))
+# where the module keeps the secret of its decoys
+STATEDIR ?= /var/lib/pam_otpw
 # budget of the long tests: 1 is for every day, 10 takes about ten times as long
 OTPW_BUDGET ?= 1
 FUZZTIME    ?= 10s
@@ -28,7 +30,7 @@ CFLAGS   ?= -O2 -g
 WARN     := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wconversion
 HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
 HARDENLD := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
-DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -Ipam
+DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDIR)/decoy"' -Ipam
 HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
 GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt
 
@@ -69,10 +71,10 @@ $(B)/version: FORCE
 $(B)/otpw-gen: $(GOFILES) $(B)/version | tools
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
 
-ENTRY := pam/entry/pam_otpw.c pam/entry/child.c
+ENTRY := pam/entry/pam_otpw.c pam/entry/child.c pam/entry/decoy.c
 
 # -z now is needed: nothing may be looked up in the child. -z nodelete: see docs/architecture.md
-$(B)/pam_otpw.so: $(ENTRY) pam/entry/child.h pam/entry/exports.map pam/protocol.h $(B)/version | compiler
+$(B)/pam_otpw.so: $(ENTRY) pam/entry/child.h pam/entry/decoy.h pam/entry/exports.map pam/protocol.h $(B)/version | compiler
 	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIC -fvisibility=hidden -shared -o $@ $(ENTRY) \
 	  $(HARDENLD) -Wl,-z,nodelete -Wl,-z,defs -Wl,--version-script=pam/entry/exports.map -lpam
 	chmod 0644 $@
@@ -146,13 +148,16 @@ install:
 	install -m 0711 $(B)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/worker
 	install -m 0644 $(B)/pam_otpw/core.so $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
 	install -m 0644 $(B)/pam_otpw.so $(DESTDIR)$(PAMDIR)/pam_otpw.so
+	install -d -m 0700 $(DESTDIR)$(STATEDIR)
+	test -n '$(DESTDIR)' || scripts/decoy-secret $(STATEDIR)/decoy
 
 uninstall:
 	@! grep -rl '^[^#]*pam_otpw' $(DESTDIR)/etc/pam.d 2>/dev/null || \
 	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
 	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(DESTDIR)$(PAMDIR)/pam_otpw.so \
 	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
-	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw 2>/dev/null || :
+	rm -f $(DESTDIR)$(STATEDIR)/decoy
+	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw $(DESTDIR)$(STATEDIR) 2>/dev/null || :
 
 clean:
 	rm -rf $(B)

@@ -30,6 +30,7 @@ enum {
 	OTPW_PROMPT = 'P',
 	OTPW_LOG = 'L',
 	OTPW_NOTICE = 'N',
+	OTPW_DECOY = 'D',
 	OTPW_RESULT = 'F',
 
 	/* largest payloads, in bytes; no text is terminated */
@@ -38,6 +39,7 @@ enum {
 	OTPW_PROMPT_MAX = 511,
 	OTPW_LOG_MAX = 1024, /* its first byte is the priority: one of "ewnid" */
 	OTPW_NOTICE_MAX = 511,
+	OTPW_DECOY_MAX = 1,
 	OTPW_RESULT_MAX = 1,
 };
 

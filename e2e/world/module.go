@@ -3,6 +3,7 @@
 package world
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,7 +25,30 @@ func (w *World) Install(t T) Module {
 	w.copy(t, w.Built(t, "pam_otpw/core.so"), m.Core(), 0o644)
 	w.copy(t, w.Built(t, "pam_otpw/worker"), m.Worker(), 0o711)
 	w.copy(t, w.Built(t, "otpw-gen"), m.Generator, 0o755)
+	w.makeDecoyState(t)
 	return m
+}
+
+// DecoyState is the secret of decoys.
+const DecoyState = "/var/lib/pam_otpw/decoy"
+
+// makeDecoyState makes it as an installation does, once.
+func (w *World) makeDecoyState(t T) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if exists(DecoyState) {
+		return
+	}
+	secret := make([]byte, 16)
+	rand.Read(secret)
+	err := os.MkdirAll(filepath.Dir(DecoyState), 0o700)
+	if err == nil {
+		err = os.WriteFile(DecoyState, secret, 0o600)
+	}
+	if err != nil {
+		t.Fatalf("install: %v", err)
+	}
 }
 
 // InstallOriginal installs Debian's OTPW 1.5, unpacked beside the build by scripts/original, likewise.

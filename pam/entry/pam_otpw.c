@@ -12,13 +12,13 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +31,7 @@
 #include <security/pam_modules.h>
 
 #include "child.h"
+#include "decoy.h"
 #include "protocol.h"
 
 #ifndef OTPW_WORKER_TIMEOUT
@@ -42,6 +43,8 @@
 
 #define NOTICE_ENV "OTPW_NOTICE"
 #define EXPORT __attribute__((visibility("default")))
+
+#define NOBODY 65534 /* whose ids the worker gets when there is no such user */
 
 #define WAIT_PIDFD ((idtype_t)3) /* P_PIDFD, which C libraries before 2.36 do not name */
 
@@ -56,6 +59,7 @@ struct login {
 	bool stored;                /* PAM_AUTHTOK is a response of this login */
 	char why[160];              /* why the worker is not believed; empty: it is */
 	char notice[OTPW_NOTICE_MAX + 1];
+	struct decoy decoy;
 };
 
 struct account {
@@ -63,6 +67,7 @@ struct account {
 	char *buf; /* holds the strings of pw */
 	gid_t *groups;
 	int ngroups;
+	bool unknown; /* there is no such user */
 };
 
 /* ---- log lines ---- */
@@ -156,10 +161,7 @@ static int find_passwd(const struct login *l, const char *user, struct account *
 		log_error(l, "look up user: %s", strerror(err));
 		return PAM_SYSTEM_ERR;
 	}
-	if (found == NULL) {
-		log_line(l, LOG_NOTICE, "result=refused reason=\"unknown user\"");
-		return PAM_USER_UNKNOWN;
-	}
+	a->unknown = found == NULL;
 	return PAM_SUCCESS;
 }
 
@@ -182,16 +184,27 @@ static int find_groups(const struct login *l, struct account *a)
 	return PAM_SYSTEM_ERR;
 }
 
+/* Nobody gets a worker, too, that asks for a number: with decoys it shall look and take as long as with anybody else. */
+static int make_nobody(struct login *l, const char *user, struct account *a)
+{
+	if (l->decoy.fd < 0) {
+		log_line(l, LOG_NOTICE, "result=refused reason=\"unknown user\"");
+		return PAM_USER_UNKNOWN;
+	}
+	a->pw.pw_name = (char *)user;
+	a->pw.pw_uid = a->pw.pw_gid = NOBODY;
+	a->pw.pw_dir = (char *)"/nonexistent";
+	return find_groups(l, a);
+}
+
 static int find_account(struct login *l, const char *user, struct account *a)
 {
-	int ret;
-
-	/* What stands where a name should, but is none, may be a password typed too early: it is not logged. */
-	name_parties(l, "-");
-	ret = find_passwd(l, user, a);
+	int ret = find_passwd(l, user, a);
 
 	if (ret != PAM_SUCCESS)
 		return ret;
+	if (a->unknown)
+		return make_nobody(l, user, a);
 	name_parties(l, user);
 	/* -1 tells setresuid to leave an id as it is: root's. */
 	if (a->pw.pw_uid == (uid_t)-1 || a->pw.pw_gid == (gid_t)-1) {
@@ -204,6 +217,33 @@ static int find_account(struct login *l, const char *user, struct account *a)
 		return PAM_SUCCESS;
 	log_error(l, "the program that asks runs as uid %lu, neither as root nor as this user", (unsigned long)geteuid());
 	return PAM_AUTHINFO_UNAVAIL;
+}
+
+/* A host that closed 0 to 2 may still print, or open files there. What cannot be moved stays. */
+static int above_stdio(int fd)
+{
+	int moved = fd >= 0 && fd < OTPW_FD ? fcntl(fd, F_DUPFD_CLOEXEC, OTPW_FD) : -1;
+
+	if (moved < 0)
+		return fd;
+	close(fd);
+	return moved;
+}
+
+/* A host that is not root serves only its own account: it has nothing to hide, and could not read the secret. */
+static void find_decoy(struct login *l, const char *user, int argc, const char **argv)
+{
+	const char *why;
+	bool wanted = false;
+
+	for (int i = 0; i < argc; i++)
+		wanted |= strcmp(argv[i], "decoy") == 0;
+	if (!wanted || geteuid() != 0)
+		return;
+	if (decoy_open(&l->decoy, user, &why))
+		l->decoy.fd = above_stdio(l->decoy.fd);
+	else
+		log_line(l, LOG_ERR, "no decoys: %s: %s", OTPW_STATE, why);
 }
 
 /*
@@ -269,7 +309,7 @@ static size_t add(char *request, size_t used, const char *key, const char *value
 }
 
 /* Returns the length of the request, 0: too long. */
-static size_t make_request(const struct login *l, const struct passwd *pw, int argc, const char **argv, char *request)
+static size_t make_request(const struct login *l, const struct account *a, int argc, const char **argv, char *request)
 {
 	static const char head[] = "protocol=" OTPW_PROTOCOL "\0version=" OTPW_VERSION;
 	const void *service = NULL;
@@ -282,7 +322,13 @@ static size_t make_request(const struct login *l, const struct passwd *pw, int a
 	snprintf(line, sizeof line, "pam_otpw(%s:auth): %s", name, l->who);
 	memcpy(request, head, used);
 	used = add(request, used, "log", line);
-	used = add(request, used, "home", pw->pw_dir);
+	used = add(request, used, "home", a->pw.pw_dir);
+	if (a->unknown)
+		used = add(request, used, "account", "none");
+	if (l->decoy.fd >= 0) {
+		snprintf(line, sizeof line, "%016" PRIx64 " %d %d", l->decoy.token, l->decoy.state, l->decoy.busy);
+		used = add(request, used, "decoy", line);
+	}
 	for (int i = 0; i < argc; i++)
 		used = add(request, used, "arg", argv[i]);
 	if (used == 0)
@@ -291,17 +337,6 @@ static size_t make_request(const struct login *l, const struct passwd *pw, int a
 }
 
 /* ---- starting and ending the worker ---- */
-
-/* A host that closed 0 to 2 may still print, or open files there. What cannot be moved stays. */
-static int above_stdio(int fd)
-{
-	int moved = fd >= 0 && fd < OTPW_FD ? fcntl(fd, F_DUPFD_CLOEXEC, OTPW_FD) : -1;
-
-	if (moved < 0)
-		return fd;
-	close(fd);
-	return moved;
-}
 
 static bool start(struct login *l, struct child *c)
 {
@@ -527,6 +562,7 @@ static int relay(struct login *l, const char *request, size_t length)
 		[OTPW_PROMPT] = OTPW_PROMPT_MAX,
 		[OTPW_LOG] = OTPW_LOG_MAX,
 		[OTPW_NOTICE] = OTPW_NOTICE_MAX,
+		[OTPW_DECOY] = OTPW_DECOY_MAX,
 		[OTPW_RESULT] = OTPW_RESULT_MAX,
 	};
 	static const char letters[] = "ewnid";
@@ -563,6 +599,9 @@ static int relay(struct login *l, const char *request, size_t length)
 		case OTPW_NOTICE:
 			keep_notice(l, text, (size_t)n);
 			break;
+		case OTPW_DECOY:
+			decoy_keep(&l->decoy, (unsigned char)text[0]);
+			break;
 		default: /* OTPW_RESULT: the others have no bound */
 			return result(l, (unsigned char)text[0]);
 		}
@@ -594,7 +633,7 @@ static int serve(struct login *l, const struct account *a, int argc, const char 
 		log_error(l, "out of memory");
 		return PAM_SYSTEM_ERR;
 	}
-	length = make_request(l, &a->pw, argc, argv, request);
+	length = make_request(l, a, argc, argv, request);
 	if (length > 0) {
 		if (start(l, &c))
 			ret = relay(l, request, length);
@@ -625,7 +664,7 @@ static void leave_notice(const struct login *l)
 
 EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	struct login l = {.pamh = pamh, .sock = -1, .pidfd = -1};
+	struct login l = {.pamh = pamh, .sock = -1, .pidfd = -1, .decoy.fd = -1};
 	struct account a = {.buf = NULL};
 	const char *user = NULL;
 	int ret;
@@ -637,6 +676,9 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 	if (ret != PAM_SUCCESS || user == NULL)
 		return ret == PAM_SUCCESS ? PAM_USER_UNKNOWN : ret == PAM_CONV_AGAIN ? PAM_INCOMPLETE : ret;
 
+	/* What stands where a name should, but is none, may be a password typed too early: it is not logged. */
+	name_parties(&l, "-");
+	find_decoy(&l, user, argc, argv);
 	ret = find_account(&l, user, &a);
 	if (ret == PAM_SUCCESS)
 		ret = serve(&l, &a, argc, argv);
@@ -644,6 +686,7 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 		leave_notice(&l);
 	else if (l.stored) /* lest the next module try it as the ordinary password, instead of asking for that */
 		(void)pam_set_item(pamh, PAM_AUTHTOK, NULL);
+	decoy_close(&l.decoy);
 	free(a.groups);
 	free(a.buf);
 	return ret;

@@ -15,6 +15,7 @@ import (
 // arguments are those of the module's line in the PAM configuration.
 type arguments struct {
 	debug bool
+	decoy bool // the entry acts on it; a request with a Decoy follows from it
 	otp.Options
 }
 
@@ -23,6 +24,7 @@ type arguments struct {
 func parseArgs(args []string) (a arguments, complaints []string) {
 	flags := map[string]*bool{
 		"debug":       &a.debug,
+		"decoy":       &a.decoy,
 		"nolock":      &a.NoLock,
 		"reask":       &a.Reask,
 		"legacy_lock": &a.LegacyLock,

@@ -97,23 +97,15 @@ func (s *session) login() byte {
 
 // attempt challenges and verifies.
 func (s *session) attempt(req request, args arguments) byte {
-	if !filepath.IsAbs(req.home) {
-		return s.end("", fmt.Errorf("home directory %q is not an absolute path", req.home))
-	}
-	list := filepath.Join(req.home, otp.FileName)
-	s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
-	login, err := otp.Begin(list, args.Options)
+	login, err := s.begin(req, args)
 	if err != nil {
+		if req.decoy != nil {
+			return s.attemptDecoy(req.decoy, args, err)
+		}
 		return s.end("", err)
 	}
 	defer login.Close()
-	s.debugf("asking for %s", login.Challenge())
-	response, err := s.ask(login.Prompt())
-	if err != nil {
-		return s.end(login.Challenge(), fmt.Errorf("%w: %w", errAbandoned, err))
-	}
-	remaining, err := login.Verify(response)
-	clear(response)
+	remaining, err := s.converse(login)
 	if err != nil {
 		return s.end(login.Challenge(), err)
 	}
@@ -122,7 +114,63 @@ func (s *session) attempt(req request, args arguments) byte {
 	return pamSuccess
 }
 
-var errAbandoned = errors.New("no response")
+// begin chooses what to ask for. Of a user that there is not, the list that there
+// is not is looked for all the same.
+func (s *session) begin(req request, args arguments) (*otp.Login, error) {
+	if !filepath.IsAbs(req.home) {
+		return nil, fmt.Errorf("home directory %q is not an absolute path", req.home)
+	}
+	list := filepath.Join(req.home, otp.FileName)
+	s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
+	login, err := otp.Begin(list, args.Options)
+	if err != nil && req.unknown {
+		err = errUnknownUser
+	}
+	return login, err
+}
+
+// converse asks for the one-time password and verifies it.
+func (s *session) converse(login *otp.Login) (otp.Remaining, error) {
+	s.debugf("asking for %s", login.Challenge())
+	response, err := s.ask(login.Prompt())
+	if err != nil {
+		return otp.Remaining{}, fmt.Errorf("%w: %w", errAbandoned, err)
+	}
+	defer clear(response)
+	return login.Verify(response)
+}
+
+// attemptDecoy asks somebody who cannot log in, for the reason cause, and refuses
+// whatever the answer is, as it would refuse a wrong one of somebody who can.
+func (s *session) attemptDecoy(decoy *otp.Decoy, args arguments, cause error) byte {
+	before := decoy.Asked
+	login, err := otp.BeginDecoy(decoy, args.Options)
+	if err != nil {
+		s.log(logErr, "%v", err)
+		return s.end("", cause)
+	}
+	defer login.Close()
+	if decoy.Asked != before {
+		s.keep(decoy.Asked)
+	}
+	_, err = s.converse(login)
+	if errors.Is(err, errAbandoned) {
+		return s.end(login.Challenge(), fmt.Errorf("%w; decoy: %w", err, cause))
+	}
+	if args.Reask && decoy.Asked != before {
+		s.keep(before)
+	}
+	s.end(login.Challenge(), fmt.Errorf("decoy: %w", cause))
+	return pamAuthErr
+}
+
+// keep has the entry remember how many numbers a decoy has asked for alone.
+func (s *session) keep(asked int) { s.send(frameDecoy, string([]byte{byte(asked)}), maxDecoy) }
+
+var (
+	errAbandoned   = errors.New("no response")
+	errUnknownUser = errors.New("unknown user")
+)
 
 // notice is what the user reads when the session opens.
 func notice(r otp.Remaining) string {
@@ -150,10 +198,10 @@ func (s *session) end(challenge string, err error) byte {
 // outcome is the one table from errors to results; its default denies.
 func outcome(err error) (word string, result, priority byte) {
 	switch {
-	case errors.Is(err, otp.ErrWrong), errors.Is(err, otp.ErrUsed), errors.Is(err, otp.ErrReplaced):
-		return "refused", pamAuthErr, logNotice
-	case errors.Is(err, errAbandoned):
+	case errors.Is(err, errAbandoned): // first: a decoy has another reason beside it
 		return "abandoned", pamAuthinfoUnavail, logNotice
+	case errors.Is(err, otp.ErrWrong), errors.Is(err, otp.ErrUsed), errors.Is(err, otp.ErrReplaced), errors.Is(err, errUnknownUser):
+		return "refused", pamAuthErr, logNotice
 	case errors.Is(err, otp.ErrNoList), errors.Is(err, otp.ErrExhausted), errors.Is(err, otp.ErrTooFew), errors.Is(err, otp.ErrExpired):
 		return "unavailable", pamAuthinfoUnavail, logNotice
 	default:

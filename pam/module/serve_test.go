@@ -74,11 +74,12 @@ type heard struct {
 	prompts []string
 	logs    []string
 	notice  string
+	kept    []int
 	result  int // -1: none
 	unsaid  string
 }
 
-var bounds = map[byte]int{framePrompt: maxText, frameLog: maxLog, frameNotice: maxText, frameResult: 1}
+var bounds = map[byte]int{framePrompt: maxText, frameLog: maxLog, frameNotice: maxText, frameDecoy: maxDecoy, frameResult: maxResult}
 
 // runs serves one login, the test being the entry.
 func runs(t *testing.T, request string, answer answers) heard {
@@ -126,6 +127,8 @@ func runs(t *testing.T, request string, answer answers) heard {
 			h.logs = append(h.logs, text)
 		case frameNotice:
 			h.notice = text
+		case frameDecoy:
+			h.kept = append(h.kept, int(payload[0]))
 		case frameResult:
 			h.result = int(payload[0])
 		default:

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+
+	"github.com/otpw-go/otpw/otp"
 )
 
 // Frame types and bounds in bytes; the same as in pam/protocol.h, and explained
@@ -21,12 +24,14 @@ const (
 	framePrompt   = 'P'
 	frameLog      = 'L'
 	frameNotice   = 'N'
+	frameDecoy    = 'D'
 	frameResult   = 'F'
 
 	maxRequest  = 65535
 	maxResponse = 8191
 	maxText     = 511
 	maxLog      = 1024
+	maxDecoy    = 1
 	maxResult   = 1
 )
 
@@ -74,6 +79,8 @@ type request struct {
 	version  string // of the entry's build
 	log      string // what the entry puts before a log line: who, from where
 	home     string // of the user, from the account database
+	unknown  bool   // there is no such user
+	decoy    *otp.Decoy
 	args     []string
 }
 
@@ -99,9 +106,30 @@ func parseRequest(payload []byte) (r request, err error) {
 			r.log = value
 		case "home":
 			r.home = value
+		case "account":
+			r.unknown = value == "none"
+		case "decoy":
+			if r.decoy, err = parseDecoy(value); err != nil {
+				return r, err
+			}
 		case "arg":
 			r.args = append(r.args, value)
 		}
 	}
 	return r, nil
+}
+
+// parseDecoy reads `TOKEN ASKED BUSY`: 16 hexadecimal digits, a byte, 0 or 1.
+func parseDecoy(s string) (*otp.Decoy, error) {
+	f := strings.Split(s, " ")
+	if len(f) != 3 || len(f[0]) != 16 {
+		return nil, errRequest
+	}
+	token, err1 := strconv.ParseUint(f[0], 16, 64)
+	asked, err2 := strconv.ParseUint(f[1], 10, 8)
+	busy, err3 := strconv.ParseUint(f[2], 10, 1)
+	if errors.Join(err1, err2, err3) != nil {
+		return nil, errRequest
+	}
+	return &otp.Decoy{Token: token, Asked: int(asked), Busy: busy == 1}, nil
 }

@@ -50,6 +50,9 @@ type parts struct {
 	sanitized bool
 }
 
+// state is the file with the secret of decoys. Its folder is made by the tests that want one.
+func (p parts) state() string { return filepath.Join(p.dir, "state", "decoy") }
+
 var (
 	plain     = build(false)
 	sanitized = build(true)
@@ -94,8 +97,12 @@ func build(sanitize bool) func() (parts, error) {
 			hard = []string{"-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"}
 		}
 		entry := append(slices.Clone(hard), fmt.Sprintf("-DOTPW_WORKER_TIMEOUT=%d", int(workerTimeout.Seconds())),
-			"-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,relro,-z,now,-z,nodelete",
-			"-Wl,--version-script="+filepath.Join(root, "pam/entry/exports.map"), filepath.Join(root, "pam/entry/pam_otpw.c"), filepath.Join(root, "pam/entry/child.c"), "-lpam")
+			`-DOTPW_STATE="`+p.state()+`"`, "-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,relro,-z,now,-z,nodelete",
+			"-Wl,--version-script="+filepath.Join(root, "pam/entry/exports.map"))
+		for _, source := range []string{"pam_otpw.c", "child.c", "decoy.c"} {
+			entry = append(entry, filepath.Join(root, "pam/entry", source))
+		}
+		entry = append(entry, "-lpam")
 		if !sanitize {
 			entry = append(entry, "-Wl,-z,defs")
 		}

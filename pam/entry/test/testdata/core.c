@@ -388,6 +388,13 @@ static void misbehave(const char *what, const char *request)
 		leave_child();
 		ask("Password 1: ", 1);
 	}
+	if (sscanf(what, "keep=%d", &code) == 1) {
+		unsigned char byte = (unsigned char)code;
+		put(OTPW_DECOY, &byte, 1);
+		ask("Password 044: ", 1);
+	}
+	if (strcmp(what, "keep-two") == 0)
+		put(OTPW_DECOY, "\1\2", 2);
 	if (strcmp(what, "two") == 0)
 		ask("Password: ", 2);
 	if (strcmp(what, "close-first") == 0) {

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+
+package module
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/otpw-go/otpw/otp"
+)
+
+// Whoever cannot log in, for whatever reason, is asked and refused as if the
+// answer had been wrong; only the log knows.
+func TestDecoy(t *testing.T) {
+	t.Parallel()
+	header := otp.Header{Format: otp.OTPW2, KDF: otp.KDF{Memory: 8, Passes: 1}, Host: "h", Created: time.Unix(1, 0), Expires: time.Unix(2, 0)}
+	broken := t.TempDir()
+	spent := makeHome(t, 5)
+	if err := os.WriteFile(filepath.Join(broken, ".otpw"), []byte("OTPW3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := otp.Revoke(filepath.Join(spent, ".otpw"), func(string) bool { return true }); n != 5 || err != nil {
+		t.Fatal(n, err)
+	}
+	open := makeHome(t, 5)
+	if err := os.Chmod(filepath.Join(open, ".otpw"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	few := makeHome(t, 5)
+	for range 3 {
+		runs(t, ask(few), hangUp)
+	}
+	for name, tt := range map[string]struct{ home, extra, log string }{
+		"no list":        {t.TempDir(), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list"`},
+		"no home":        {"/nonexistent", "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list"`},
+		"home unknown":   {"", "", `eresult=error challenge=NNN reason="REASON: home directory .* is not an absolute path"`},
+		"exhausted":      {spent, "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list exhausted"`},
+		"too few":        {few, "", `nresult=unavailable challenge=NNN reason="REASON: list .*: too few .*"`},
+		"expired":        {makeHomeOf(t, 5, header), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list expired on 1970-01-01"`},
+		"broken":         {broken, "", `eresult=error challenge=NNN reason="REASON: list .*: line 1: does not begin with .*"`},
+		"open to others": {open, "", `eresult=error challenge=NNN reason="REASON: list .*: unsafe list file: .*"`},
+		"no such user":   {"/nonexistent", "account=none\x00", `nresult=refused challenge=NNN reason="REASON: unknown user"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := ask(tt.home, "decoy") + tt.extra + "decoy=000000000000002a 0 0\x00"
+			h := runs(t, request, rightly)
+			if len(h.prompts) != 1 || !regexp.MustCompile(`^Password \d{3}: $`).MatchString(h.prompts[0]) {
+				t.Fatalf("prompts %q", h.prompts)
+			}
+			number := h.prompts[0][len("Password "):][:3]
+			log := strings.ReplaceAll(tt.log, "NNN", number)
+			h.check(t, h.prompts[0], pamAuthErr, strings.Replace(log, "REASON", "decoy", 1))
+			if !slices.Equal(h.kept, []int{1}) || h.notice != "" {
+				t.Errorf("kept %v, notice %q", h.kept, h.notice)
+			}
+			runs(t, request, say("")).check(t, h.prompts[0], pamAuthErr, strings.Replace(log, "REASON", "decoy", 1))
+
+			cut := runs(t, request, hangUp)
+			unsaid := regexp.MustCompile(`^pam_otpw\(sshd:auth\): user=alice rhost=192\.0\.2\.7 result=abandoned challenge=` + number + ` reason="no response: .*; decoy: .*"$`)
+			if !unsaid.MatchString(cut.unsaid) {
+				t.Errorf("unsaid %q", cut.unsaid)
+			}
+			// Without decoys nobody is asked.
+			if h := runs(t, ask(tt.home)+tt.extra, rightly); h.prompts != nil || h.kept != nil || h.result == pamSuccess {
+				t.Errorf("without decoys: %+v", h)
+			}
+		})
+	}
+}
+
+// The number that a decoy asks for alone moves on as it does with a list.
+func TestDecoyMovesOn(t *testing.T) {
+	t.Parallel()
+	decoy := func(state string, args ...string) string {
+		return ask("/nonexistent", append(args, "decoy")...) + "decoy=00000000000000ff " + state + "\x00"
+	}
+	var asked []string
+	for _, state := range []string{"0 0", "1 0", "2 0"} {
+		h := runs(t, decoy(state), say("x"))
+		if slices.Contains(asked, h.prompts[0]) || !slices.Equal(h.kept, []int{len(asked) + 1}) {
+			t.Errorf("state %s: asked %q after %q, kept %v", state, h.prompts, asked, h.kept)
+		}
+		asked = append(asked, h.prompts[0])
+	}
+	for _, state := range []string{"3 0", "200 0", "0 1"} {
+		h := runs(t, decoy(state), say("x"))
+		if strings.Count(h.prompts[0], "/") != 2 || h.kept != nil {
+			t.Errorf("state %s: asked %q, kept %v", state, h.prompts, h.kept)
+		}
+	}
+	// A wrong answer does not set aside with reask, a cut connection does.
+	if h := runs(t, decoy("1 0", "reask"), say("x")); h.prompts[0] != asked[1] || !slices.Equal(h.kept, []int{2, 1}) {
+		t.Errorf("reask: asked %q, kept %v", h.prompts, h.kept)
+	}
+	if h := runs(t, decoy("1 0", "reask"), hangUp); !slices.Equal(h.kept, []int{2}) {
+		t.Errorf("reask, cut: kept %v", h.kept)
+	}
+	if h := runs(t, decoy("0 0", "nolock"), say("x")); h.prompts[0] != asked[0] || h.kept != nil {
+		t.Errorf("nolock: asked %q, kept %v", h.prompts, h.kept)
+	}
+}
+
+func TestDecoyRequest(t *testing.T) {
+	for _, bad := range []string{"", "1", "1 2", "x 0 0", "0000000000000001 0 0 0", "00000000000000001 0 0", "1 -1 0", "1 300 0", "1 0 2"} {
+		if _, err := parseRequest([]byte("decoy=" + bad + "\x00")); !errors.Is(err, errRequest) {
+			t.Errorf("decoy=%q: %v", bad, err)
+		}
+	}
+	r, err := parseRequest([]byte("decoy=a129ca6149be45e5 255 1\x00"))
+	if err != nil || *r.decoy != (otp.Decoy{Token: 0xa129ca6149be45e5, Asked: 255, Busy: true}) {
+		t.Errorf("%+v, %v", r.decoy, err)
+	}
+}
