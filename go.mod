@@ -3,6 +3,7 @@ module github.com/otpw-go/otpw
 go 1.24.0
 
 require (
+	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794
 	github.com/creack/pty v1.1.24
 	github.com/dchest/siphash v1.2.3
 	github.com/rogpeppe/go-internal v1.14.1

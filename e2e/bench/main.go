@@ -63,6 +63,7 @@ func bench(t world.T, w *world.World) {
 	row("open ssh session: private memory", "KiB", session[1])
 	row("open ssh session: processes", "", session[2])
 	row("open ssh session: threads", "", session[3])
+	decoys(t, w, 100*factor)
 }
 
 func (s *side) setUp(t world.T, w *world.World, name string) {

@@ -3,17 +3,18 @@
 /*
  * A host like login or su, driven over pipes:
  *
- *   login [-n ROUNDS] [-s] [-a] [-k] [-c] [-f] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT]...
+ *   login [-n ROUNDS] [-s] [-a] [-k] [-c] [-f] [-m] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT]...
  *         CONFDIR SERVICE USER
  *
  * -n ROUNDS logs in that often, -s is silent (PAM_SILENT), -a only authenticates, -k does all but that (a login by
  * key), -c authenticates with 0 to 2 closed, and writes to them nevertheless, -f forks a process in the
- * conversation that keeps all descriptors for a while, -t takes the responses from a table, -r sets the remote
+ * conversation that keeps all descriptors for a while, -m measures how long the module takes, -t takes the responses from a table, -r sets the remote
  * host, -e a variable of PAM's environment. -L lowers a soft limit of this process after PAM has started. Responses
  * are otherwise lines of standard input; its end fails the conversation. A login that fails to authenticate goes no
  * further.
  *
- * Prints what PAM says (`prompt:`, `info:`, `error:`, `log:`), the result of each call, PAM's environment before and
+ * Prints what PAM says (`prompt:`, `info:`, `error:`, `log:`), the result of each call, microseconds to the prompt and from
+ * the response to the result (`times:`), PAM's environment before and
  * after the session (`env:`), and at the end what became of the process. Status: 0 unchanged, 1 changed, 125 trouble.
  */
 #include "host.h"
@@ -77,6 +78,35 @@ static int converse_forking(int n, const struct pam_message **msg, struct pam_re
 	return converse(n, msg, resp, data);
 }
 
+static struct timespec prompted, responded;
+
+static int converse_timed(int n, const struct pam_message **msg, struct pam_response **resp, void *data)
+{
+	int ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &prompted);
+	ret = converse(n, msg, resp, data);
+	clock_gettime(CLOCK_MONOTONIC, &responded);
+	return ret;
+}
+
+static long microseconds(struct timespec from, struct timespec to)
+{
+	return (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+}
+
+static int authenticate_timed(pam_handle_t *pamh, int flags)
+{
+	struct timespec start, end;
+	int ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	ret = pam_authenticate(pamh, flags);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	printf("times: %ld %ld\n", microseconds(start, prompted), microseconds(responded, end));
+	return ret;
+}
+
 /* A host has secrets open, and not all of them close-on-exec. */
 static void open_secrets(void)
 {
@@ -127,7 +157,7 @@ int main(int argc, char **argv)
 	bool only_auth = false, by_key = false, closed = false;
 	int rounds = 1, silent = 0, nlimits = 0, opt;
 
-	while ((opt = getopt(argc, argv, "n:sakcft:r:e:L:")) != -1) {
+	while ((opt = getopt(argc, argv, "n:sakcfmt:r:e:L:")) != -1) {
 		switch (opt) {
 		case 'n': rounds = atoi(optarg); break;
 		case 's': silent = (int)PAM_SILENT; break;
@@ -135,6 +165,7 @@ int main(int argc, char **argv)
 		case 'k': by_key = true; break;
 		case 'c': closed = true; break;
 		case 'f': conv.conv = converse_forking; break;
+		case 'm': conv.conv = converse_timed; break;
 		case 't': load_table(&answers, optarg); break;
 		case 'r': rhost = optarg; break;
 		case 'e': env = optarg; break;
@@ -146,7 +177,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3)
-		errx(125, "usage: login [-n ROUNDS] [-sakcf] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT] "
+		errx(125, "usage: login [-n ROUNDS] [-sakcfm] [-t TABLE] [-r RHOST] [-e NAME=VALUE] [-L RESOURCE=SOFT] "
 			  "CONFDIR SERVICE USER");
 
 	setvbuf(stdout, NULL, _IOLBF, 8192);
@@ -166,6 +197,8 @@ int main(int argc, char **argv)
 			ret = PAM_SUCCESS;
 		else if (closed)
 			ret = report("authenticate", authenticate_closed(pamh, silent, &conv));
+		else if (conv.conv == converse_timed)
+			ret = report("authenticate", authenticate_timed(pamh, silent));
 		else
 			ret = report("authenticate", pam_authenticate(pamh, silent));
 		for (int k = 0; k < nlimits; k++)
