@@ -37,12 +37,16 @@ type file struct {
 }
 
 // openFile opens the list for reading and writing, if it is safe to use.
-func openFile(name string) (*file, error) {
+func openFile(name string) (*file, error) { return openFor(unix.O_RDWR, name) }
+
+// openFor opens the list for reading only (O_RDONLY) or also for writing
+// (O_RDWR), if it is safe to use.
+func openFor(access int, name string) (*file, error) {
 	path, err := resolve(name)
 	if err != nil {
 		return nil, openError(name, err)
 	}
-	fd, err := openNoIntr(path, unix.O_RDWR, 0)
+	fd, err := openNoIntr(path, access, 0)
 	if err != nil {
 		return nil, openError(name, err)
 	}
