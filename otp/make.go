@@ -29,6 +29,10 @@ type Recipe struct {
 	Progress func(done int)
 }
 
+// makeMemory is what the hashes of a new list may take at a time, in KiB, if it
+// is enough for one: where many cores would take more, some of them rest.
+const makeMemory = 1 << 20
+
 // Make makes a list of the passwords, hashed with the prefix, on all cores. It
 // ends early, with its error, when ctx does.
 func (r Recipe) Make(ctx context.Context, prefix []byte, pws []Numbered) (*List, error) {
@@ -46,7 +50,7 @@ func (r Recipe) Make(ctx context.Context, prefix []byte, pws []Numbered) (*List,
 	if !r.Ordered {
 		shuffle(order)
 	}
-	hashes, err := r.hashAll(ctx, r.trim(prefix), pws)
+	hashes, err := r.hashAll(ctx, r.Format.TrimPrefix(prefix), pws)
 	if err != nil {
 		return nil, fmt.Errorf("make list: %w", err)
 	}
@@ -93,6 +97,11 @@ func checkNumbered(pws []Numbered) (width, pwLen int, err error) {
 	return width, pwLen, nil
 }
 
+// workers is how many of n hashes are made at the same time.
+func (h *Header) workers(n, cores int) int {
+	return min(n, cores, max(1, makeMemory/max(1, h.KDF.Memory)))
+}
+
 // hashAll hashes the passwords on all cores.
 func (r Recipe) hashAll(ctx context.Context, prefix []byte, pws []Numbered) ([][]byte, error) {
 	hashes := make([][]byte, len(pws))
@@ -115,7 +124,7 @@ func (r Recipe) hashAll(ctx context.Context, prefix []byte, pws []Numbered) ([][
 		}
 	}
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(pws)) {
+	for range r.workers(len(pws), runtime.GOMAXPROCS(0)) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()

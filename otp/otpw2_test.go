@@ -262,6 +262,22 @@ func TestRecipe(t *testing.T) {
 	}
 }
 
+// However many cores there are, a new list takes bounded memory.
+func TestWorkers(t *testing.T) {
+	for _, tt := range []struct{ memory, n, cores, want int }{
+		{0, 280, 4, 4}, // OTPW1
+		{DefaultKDFMemory, 280, 16, 16},
+		{DefaultKDFMemory, 3, 16, 3},
+		{256 << 10, 280, 16, 4},
+		{MaxKDFMemory, 280, 16, 1},
+	} {
+		h := Header{KDF: KDF{Memory: tt.memory}}
+		if got := h.workers(tt.n, tt.cores); got != tt.want {
+			t.Errorf("%d KiB, %d passwords, %d cores: %d at a time, want %d", tt.memory, tt.n, tt.cores, got, tt.want)
+		}
+	}
+}
+
 func TestExpiry(t *testing.T) {
 	now := time.Now()
 	for _, tt := range []struct {
