@@ -24,7 +24,7 @@ func TestForkTrap(t *testing.T) {
 			w := begin(t)
 			m := w.Install(t)
 			a := w.Account(t, "alice")
-			sheet := w.MakeList(t, a, m.Generator, prefix, "--count", fmt.Sprint(min(9999, 100+3*logins*rounds)))
+			sheet := cheapList(t, a, m, "--count", fmt.Sprint(min(9999, 100+3*logins*rounds)))
 			service := "forktrap-" + mode
 			w.Service(t, service, pamLines(m)...)
 			table := prefix + "\n"
@@ -78,7 +78,7 @@ func TestHostileCaller(t *testing.T) {
 			w := begin(t)
 			m := w.Install(t)
 			a := w.Account(t, "alice")
-			sheet := w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+			sheet := cheapList(t, a, m, "-h", "20")
 			service := "hostile-" + a.Name
 			w.Service(t, service, pamLines(m)...)
 			table := prefix + "\n"

@@ -21,7 +21,7 @@ func TestManyLogins(t *testing.T) {
 func manyLogins(t *testing.T) {
 	const logins, atOnce = 200, 20
 	s := setUp(t)
-	s.replaceList(s.m.Generator, "-h", "300") // 1000 passwords
+	s.newList("-h", "300") // 1000 passwords
 	total := len(s.a.Unused(t))
 
 	var (

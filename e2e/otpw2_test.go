@@ -4,29 +4,49 @@ package e2e
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// A list of the format OTPW2 with the default cost of a hash.
-func TestOTPW2(t *testing.T) {
-	t.Parallel()
-	s := setUp(t)
-	s.replaceList(s.m.Generator, "-h", "10", "--format", "otpw2", "--expires", "1d", "--label", "Süden")
-	order := s.a.Unused(t)
+// Lists as our otpw-gen makes them without cheapList: by default, and for the original module.
+func TestFormats(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		head string
+	}{
+		"default": {nil, "OTPW2\nkdf: $argon2id$v=19$m=19456,t=2,p=1$"},
+		"OTPW1":   {otpw1, "OTPW1\n40 3 12 8\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setUp(t)
+			s.replaceList(s.m.Generator, append([]string{"-h", "12"}, tt.args...)...)
+			if list := readList(t, s.a); !strings.HasPrefix(list, tt.head) {
+				t.Errorf("list is %.100q, want %q", list, tt.head)
+			}
+			s.singleAndMulti()
+		})
+	}
+}
 
+// singleAndMulti logs in with one password and with three, at the same time, fails, and logs in once more.
+func (s *scene) singleAndMulti() {
+	s.t.Helper()
+	order := s.a.Unused(s.t)
 	waiting := s.sshd.Login(s.a)
 	if got := waiting.Single(); got != order[0] {
-		t.Errorf("asked for %s, the first unused entry is %s", got, order[0])
+		s.t.Errorf("asked for %s, the first unused entry is %s", got, order[0])
 	}
 	other := s.sshd.Login(s.a)
-	numbers := other.Triple()
-	other.Enter(s.sheet.Response(numbers...))
+	spent := other.Triple()
+	other.Enter(s.sheet.Response(spent...))
 	other.Accepted()
 	waiting.Enter(s.sheet.Response(order[0]))
 	waiting.Accepted()
-	s.lostOnly(append(numbers, order[0])...)
+	spent = append(spent, order[0])
+	s.lostOnly(spent...)
 	s.lock()
 
 	wrong := s.sshd.Login(s.a)
@@ -34,22 +54,55 @@ func TestOTPW2(t *testing.T) {
 	wrong.Enter("wrong")
 	wrong.Refused()
 	s.lock(number)
-	next := s.succeed()
-	s.lostOnly(append(next, append(numbers, order[0], number)...)...)
+	s.lostOnly(append(append(spent, number), s.succeed()...)...)
+}
 
-	// Expired: the header's dates moved into the past.
-	list, now := readList(t, s.a), time.Now().UTC()
+// The largest list: nothing in it costs a login more than an entry does in a small one, and its last entry counts.
+func TestLargestList(t *testing.T) {
+	for name, makeList := range map[string]func(s *scene, args ...string){
+		"OTPW2": (*scene).newList,
+		"OTPW1": func(s *scene, args ...string) { s.replaceList(s.m.Generator, append(args, otpw1...)...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setUp(t)
+			makeList(s, "--count", "9999")
+			order := s.a.Unused(t)
+			if len(order) != 9999 || slices.Max(order) != "9998" {
+				t.Fatalf("%d entries, the highest is %s", len(order), slices.Max(order))
+			}
+			s.singleAndMulti()
+			useAllBut(t, s.a, 1)
+			if got := s.succeed(); !slices.Equal(got, order[9998:]) {
+				t.Errorf("asked for %v, want the last entry, %s", got, order[9998])
+			}
+			s.sshd.Login(s.a).Refused()
+			if n := len(s.Log.Find(s.mark, `user=`+s.a.Name+` .* result=unavailable reason="list .*: list exhausted"`)); n != 1 {
+				t.Errorf("%d log lines about the exhausted list, want 1", n)
+			}
+		})
+	}
+}
+
+func TestExpired(t *testing.T) {
+	t.Parallel()
+	s := setUp(t)
+	s.newList("-h", "10", "--expires", "1d", "--label", "Süden")
+	s.succeed()
+	// the dates in the header moved into the past
+	list, expired := readList(t, s.a), ""
 	for line := range strings.Lines(list) {
 		if name, date, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && (name == "created" || name == "expires") {
 			then, err := time.Parse(time.RFC3339, date)
 			do(t, err)
-			list = strings.Replace(list, line, name+": "+then.AddDate(0, 0, -2).Format(time.RFC3339)+"\n", 1)
+			then = then.AddDate(0, 0, -3)
+			list = strings.Replace(list, line, name+": "+then.Format(time.RFC3339)+"\n", 1)
+			expired = then.Format(time.DateOnly) // expires is the last of the two
 		}
 	}
 	writeList(t, s.a, list)
 	s.sshd.Login(s.a).Refused()
-	day := now.AddDate(0, 0, -1).Format(time.DateOnly)
-	if n := len(s.Log.Find(s.mark, `user=`+s.a.Name+` rhost=127\.0\.0\.1 result=unavailable reason="list .*/\.otpw: list expired on `+day)); n == 0 {
+	if n := len(s.Log.Find(s.mark, `user=`+s.a.Name+` rhost=127\.0\.0\.1 result=unavailable reason="list .*/\.otpw: list expired on `+expired)); n == 0 {
 		t.Error("no log line about the expired list")
 	}
 }
@@ -58,7 +111,6 @@ func TestOTPW2(t *testing.T) {
 func TestOTPW2Cost(t *testing.T) {
 	t.Parallel()
 	s := setUp(t, "kdf_max_memory=1", "kdf_max_passes=1")
-	s.replaceList(s.m.Generator, "-h", "10", "--format", "otpw2", "--kdf-memory", "1", "--kdf-passes", "1")
 	s.succeed()
 	do(t, os.WriteFile(s.a.Path(".otpw"), []byte(strings.Replace(readList(t, s.a), ",t=1,", ",t=2,", 1)), 0o600))
 	s.sshd.Login(s.a).Refused()

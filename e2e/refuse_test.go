@@ -26,7 +26,7 @@ func TestNoPrompt(t *testing.T) {
 		"exhausted list": {func(t *testing.T, a *world.Account) { useAllBut(t, a, 0) },
 			`result=unavailable reason=".*exhausted`},
 		"other magic line": {func(t *testing.T, a *world.Account) {
-			writeList(t, a, strings.Replace(readList(t, a), "OTPW1", "OTPW0", 1))
+			writeList(t, a, strings.Replace(readList(t, a), "OTPW2", "OTPW0", 1))
 		}, `result=error reason="`},
 		"cut off": {func(t *testing.T, a *world.Account) {
 			list := readList(t, a)
@@ -35,7 +35,7 @@ func TestNoPrompt(t *testing.T) {
 		"empty": {func(t *testing.T, a *world.Account) { writeList(t, a, "") },
 			`result=error reason="`},
 		"bad header": {func(t *testing.T, a *world.Account) {
-			writeList(t, a, strings.Replace(readList(t, a), "80 3 12 8", "80 3 12 9999999999", 1))
+			writeList(t, a, strings.Replace(readList(t, a), "password: 8", "password: 9999999999", 1))
 		}, `result=error reason="`},
 		"readable for others": {func(t *testing.T, a *world.Account) { do(t, os.Chmod(a.Path(".otpw"), 0o644)) },
 			`result=error reason=".*mode 0644`},

@@ -40,16 +40,33 @@ func setUpSshd(t *testing.T, m world.Module, sshd *world.Sshd) *scene {
 	t.Helper()
 	s := &scene{World: theWorld, t: t, m: m, sshd: sshd, a: theWorld.Account(t, "alice")}
 	s.mark = s.Log.Mark()
-	s.replaceList(m.Generator, "-h", "20")
+	s.newList("-h", "20")
 	return s
 }
 
-// replaceList makes a list, in the place of the one there may be. Nothing that its sheet says may ever be in the log.
+// newList makes a cheapList, in the place of the one there may be.
+func (s *scene) newList(args ...string) {
+	s.t.Helper()
+	s.use(cheapList(s.t, s.a, s.m, args...))
+}
+
+// replaceList makes a list, in the place of the one there may be.
 func (s *scene) replaceList(generator string, args ...string) {
 	s.t.Helper()
-	sheet := s.MakeList(s.t, s.a, generator, prefix, args...)
+	s.use(s.MakeList(s.t, s.a, generator, prefix, args...))
+}
+
+// use makes a sheet the scene's. Nothing that it says may ever be in the log.
+func (s *scene) use(sheet *world.Sheet) {
 	s.sheet = sheet
 	s.t.Cleanup(func() { noSecrets(s.t, s.World, sheet, s.mark) })
+}
+
+// cheapList makes a list with our otpw-gen as everybody does, but for the cost of its hashes: most tests need no
+// slow ones.
+func cheapList(t *testing.T, a *world.Account, m world.Module, args ...string) *world.Sheet {
+	t.Helper()
+	return theWorld.MakeList(t, a, m.Generator, prefix, append([]string{"--kdf-memory", "1", "--kdf-passes", "1"}, args...)...)
 }
 
 // noSecrets checks that neither the prefix nor any password of a sheet is in the log.

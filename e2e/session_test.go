@@ -84,7 +84,7 @@ func TestLogin(t *testing.T) {
 	m := w.Install(t)
 	w.Service(t, "login", pamLines(m)...)
 	a := w.Account(t, "alice")
-	sheet := w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+	sheet := cheapList(t, a, m, "-h", "20")
 	mark := w.Log.Mark()
 
 	login := w.Terminal(t, nil, "/bin/login", a.Name)
@@ -113,7 +113,7 @@ func TestSu(t *testing.T) {
 	m := w.Install(t)
 	w.Service(t, "su-l", pamLines(m)...)
 	a, b := w.Account(t, "alice"), w.Account(t, "bob")
-	sheet := w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+	sheet := cheapList(t, a, m, "-h", "20")
 	mark := w.Log.Mark()
 
 	su := w.Terminal(t, b, "/bin/su", "-", a.Name)
@@ -148,7 +148,7 @@ func TestSudo(t *testing.T) {
 	m := w.Install(t)
 	w.Service(t, "sudo", pamLines(m)...)
 	a := w.Account(t, "alice")
-	sheet := w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+	sheet := cheapList(t, a, m, "-h", "20")
 	mark := w.Log.Mark()
 	if err := os.WriteFile("/etc/sudoers.d/"+a.Name, []byte(a.Name+" ALL=(ALL) ALL\n"), 0o440); err != nil {
 		t.Fatal(err)
@@ -182,7 +182,7 @@ func TestScreenLocker(t *testing.T) {
 	m := w.Install(t)
 	locker := w.Host(t, "login")
 	a, b := w.Account(t, "alice"), w.Account(t, "bob")
-	sheet := w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+	sheet := cheapList(t, a, m, "-h", "20")
 	service := "locker-" + a.Name
 	w.Service(t, service, pamLines(m)...)
 
@@ -325,7 +325,7 @@ func TestRootLogin(t *testing.T) {
 	w := begin(t)
 	m := w.Install(t)
 	sshd := w.Sshd(t, pamLines(m), "PermitRootLogin yes")
-	sheet := w.MakeList(t, world.Root, m.Generator, prefix, "-h", "20")
+	sheet := cheapList(t, world.Root, m, "-h", "20")
 	for i := range 2 {
 		l := sshd.Login(world.Root)
 		l.Enter(sheet.Response(l.Single()))
@@ -399,7 +399,7 @@ func TestFallback(t *testing.T) {
 	w := begin(t)
 	m := w.Install(t)
 	a := w.Account(t, "alice")
-	w.MakeList(t, a, m.Generator, prefix, "-h", "20")
+	cheapList(t, a, m, "-h", "20")
 	service := "fallback-" + a.Name
 	w.Service(t, service, "auth sufficient "+m.Path, "auth required pam_unix.so")
 	mark := w.Log.Mark()

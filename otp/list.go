@@ -38,6 +38,15 @@ const (
 	OTPW2 Format = 2
 )
 
+// TrimPrefix returns the part of a prefix password that counts, a slice of it:
+// blanks around it do not, in OTPW2.
+func (f Format) TrimPrefix(prefix []byte) []byte {
+	if f == OTPW1 {
+		return prefix
+	}
+	return bytes.Trim(prefix, " \t")
+}
+
 // ErrFormat is what every FormatError is.
 var ErrFormat = errors.New("not a valid OTPW list")
 

@@ -328,7 +328,7 @@ func (l *Login) hashes(response []byte) []byte {
 		prefix, passwords = nil, make([]byte, len(l.entries)*k) // zero bytes are in no password
 	}
 	var hashes []byte
-	prefix = l.list.trim(prefix)
+	prefix = l.list.Format.TrimPrefix(prefix)
 	for i, e := range l.entries {
 		hashes = append(hashes, l.list.makeHash(prefix, passwords[i*k:(i+1)*k], l.list.Number(e))...)
 	}

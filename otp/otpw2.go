@@ -51,15 +51,6 @@ func (h *Header) Expiring(at time.Time) bool {
 	return !h.Expires.IsZero() && at.After(h.Expires.Add(-h.Expires.Sub(h.Created)/10))
 }
 
-// trim returns the part of the prefix that counts: blanks around it do not, in
-// OTPW2.
-func (h *Header) trim(prefix []byte) []byte {
-	if h.Format == OTPW1 {
-		return prefix
-	}
-	return bytes.Trim(prefix, " \t")
-}
-
 // prepare draws what is missing, and refuses what could not be read again.
 func (h *Header) prepare() error {
 	if h.Format == OTPW1 {

@@ -30,13 +30,18 @@ type options struct {
 	suggest     bool
 	unlock      bool
 	debug       bool
-	format      string
+	format      otp.Format
+	formatGiven bool
 	kdfMemory   int // MiB
 	kdfPasses   int
 	expires     string
 	label       string
 	emptyPrefix bool
-	sameOptions string // for printing this sheet again
+
+	// what check makes of them
+	now         time.Time
+	until       time.Time // the end of the day in expires; zero: never
+	sameOptions string    // for printing this sheet again
 }
 
 const (
@@ -46,12 +51,16 @@ on paper, and keeps only their hashes, in the list file.
 It asks for a prefix password. At a login you type that first, and the one-time
 password with the number you are asked for right behind it.
 
-A new list replaces the one before: the old sheet is of no use any more.`
+A new list replaces the one before: the old sheet is of no use any more.
+
+The list is of the format OTPW2, whose hashes are slow: making one takes some
+seconds. A host with the original module, OTPW 1.5, needs --format otpw1.`
 
 	examples = `  otpw-gen | lpr              print a page
   otpw-gen --count 40 | lpr   just forty passwords
   otpw-gen -m >sheet.txt      with a master key, to print the sheet again:
-  otpw-gen -k | lpr`
+  otpw-gen -k | lpr
+  otpw-gen --format otpw1     for a host with the original module`
 )
 
 // newCommand returns the command; c does the work.
@@ -69,8 +78,7 @@ func newCommand(c *command) *cobra.Command {
 		SilenceUsage:          true,
 		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.sameOptions = sameOptions(cmd.Flags())
-			if err := o.check(cmd.Flags()); err != nil {
+			if err := o.check(cmd.Flags(), time.Now()); err != nil {
 				return err
 			}
 			return c.run()
@@ -100,15 +108,16 @@ func (o *options) define(f *pflag.FlagSet) {
 	f.BoolVarP(&o.page.Bare, "no-header", "n", false, "no header and footer on the pages")
 	f.BoolVarP(&o.ordered, "ordered", "o", false, "logins ask for the passwords in the order of the sheet")
 	f.BoolVarP(&o.masterKey, "master-key", "m", false, "make the passwords of a master key, and show that")
-	f.BoolVarP(&o.fromKey, "from-master-key", "k", false, "print the sheet of a master key again, and leave the list")
+	f.BoolVarP(&o.fromKey, "from-master-key", "k", false, "print the sheet of a master key again, and leave the list and its options alone")
 	number(&o.keyEntropy, "key-entropy", "E", otp.DefaultKeyEntropy, "bits of randomness in the master key, at least")
 	number(&o.keyForm, "key-form", "P", int(otp.Base32), "form of the master key, as for -p")
 	f.BoolVarP(&o.suggest, "suggest", "r", false, "print one password, of -e and -p, do nothing else")
 	f.BoolVarP(&o.unlock, "unlock", "l", false, "remove the lock file of broken-off logins, do nothing else")
-	f.StringVar(&o.format, "format", "otpw1", "of the list: otpw1, or `otpw2`, which helps nobody who steals it")
+	o.format = otp.OTPW2
+	f.Var((*format)(&o.format), "format", "of the list: otpw2, or otpw1 for hosts with the original module")
 	number(&o.kdfMemory, "kdf-memory", "", otp.DefaultKDFMemory>>10, "MiB that checking a password takes")
 	number(&o.kdfPasses, "kdf-passes", "", otp.DefaultKDFPasses, "passes over that memory")
-	f.StringVar(&o.expires, "expires", "", "the list is good for so many days (`90d`), or to the end of a day (2027-02-28)")
+	f.StringVar(&o.expires, "expires", "", "the last `day` on which the list is good: in so many days (90d), or a date (2027-02-28)")
 	f.StringVar(&o.label, "label", "", "a `text` for the list and its sheet")
 	f.BoolVar(&o.emptyPrefix, "allow-empty-prefix", false, "do without a prefix password")
 	f.BoolVarP(&o.debug, "debug", "d", false, "say what is being done (sizes, no secrets)")
@@ -117,8 +126,11 @@ func (o *options) define(f *pflag.FlagSet) {
 	f.Bool("version", false, "show the version")
 }
 
-// check refuses what does not go together or is out of bounds.
-func (o *options) check(f *pflag.FlagSet) error {
+// check refuses what does not go together or is out of bounds. -k has nothing
+// against options that concern only the list, so that those of -m can be given
+// again.
+func (o *options) check(f *pflag.FlagSet, now time.Time) error {
+	o.now = now
 	switch {
 	case o.masterKey && o.fromKey:
 		return usage("-m makes a master key, -k asks for one: not both")
@@ -134,22 +146,20 @@ func (o *options) check(f *pflag.FlagSet) error {
 	if err := o.checkFormat(f); err != nil {
 		return err
 	}
+	o.sameOptions = o.same(f)
 	return o.checkForms()
 }
 
 // checkFormat refuses what the list's format cannot hold.
 func (o *options) checkFormat(f *pflag.FlagSet) error {
-	switch o.format {
-	case "otpw1":
+	o.formatGiven = f.Changed("format")
+	if o.format == otp.OTPW1 {
 		for _, name := range []string{"kdf-memory", "kdf-passes", "expires", "label"} {
 			if f.Changed(name) {
-				return usage("--%s needs --format otpw2", name)
+				return usage("--%s belongs to the format otpw2: leave it out, or leave out --format otpw1", name)
 			}
 		}
 		return nil
-	case "otpw2":
-	default:
-		return usage("--format: there is no format %q, want otpw1 or otpw2", o.format)
 	}
 	switch {
 	case o.kdfMemory < 1 || o.kdfMemory > otp.MaxKDFMemory>>10:
@@ -163,33 +173,45 @@ func (o *options) checkFormat(f *pflag.FlagSet) error {
 		}
 	}
 	if f.Changed("expires") {
-		if _, err := expiry(o.expires, time.Now()); err != nil {
+		until, err := expiry(o.expires, o.now)
+		if err != nil {
 			return usage("--expires: %w", err)
 		}
+		o.until = until
 	}
 	return nil
 }
 
 const maxDays = 36500 // a hundred years
 
-// expiry reads a number of days from now, or a day whose end is meant.
+// expiry returns the end of a day: of a date, or so many days from now.
 func expiry(s string, now time.Time) (time.Time, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
 		if err != nil || n < 1 || n > maxDays {
 			return time.Time{}, fmt.Errorf("%q: want 1d to %dd", s, maxDays)
 		}
-		return now.AddDate(0, 0, int(n)), nil
+		return endOfDay(now.AddDate(0, 0, int(n))), nil
 	}
 	day, err := time.ParseInLocation(time.DateOnly, s, now.Location())
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%q: want days like 90d, or a date like 2027-02-28", s)
 	}
-	end := day.AddDate(0, 0, 1)
-	if !end.After(now) || end.After(now.AddDate(0, 0, maxDays)) {
+	end := endOfDay(day)
+	if !end.After(now) || end.After(endOfDay(now.AddDate(0, 0, maxDays))) {
 		return time.Time{}, fmt.Errorf("%s is over, or too far away", s)
 	}
 	return end, nil
+}
+
+func endOfDay(t time.Time) time.Time {
+	year, month, day := t.Date()
+	return time.Date(year, month, day+1, 0, 0, 0, 0, t.Location())
+}
+
+// lastDay is what expiry makes that end of.
+func lastDay(end time.Time) string {
+	return end.Add(-12 * time.Hour).Format(time.DateOnly) // days have 23 to 25 hours
 }
 
 func (o *options) checkForms() error {
@@ -210,9 +232,9 @@ func (o *options) checkForms() error {
 	return nil
 }
 
-// sameOptions returns the options given that shape the sheet, each with a
-// blank before it: with them, -k prints the same sheet again.
-func sameOptions(f *pflag.FlagSet) string {
+// same returns the options given that shape the sheet, each with a blank before
+// it: with them, -k prints the same sheet again, on whatever day.
+func (o *options) same(f *pflag.FlagSet) string {
 	var b strings.Builder
 	f.Visit(func(f *pflag.Flag) {
 		switch f.Name {
@@ -222,8 +244,10 @@ func sameOptions(f *pflag.FlagSet) string {
 			}
 		case "height", "width", "pages", "entropy", "form":
 			fmt.Fprintf(&b, " -%s %s", f.Shorthand, f.Value)
-		case "count", "expires":
-			fmt.Fprintf(&b, " --%s %s", f.Name, f.Value)
+		case "count":
+			fmt.Fprintf(&b, " --count %s", f.Value)
+		case "expires":
+			fmt.Fprintf(&b, " --expires %s", lastDay(o.until))
 		case "label":
 			fmt.Fprintf(&b, " --label '%s'", strings.ReplaceAll(f.Value.String(), "'", `'\''`))
 		}
@@ -255,6 +279,22 @@ func (n *number) Set(s string) error {
 	}
 	*n = number(v)
 	return nil
+}
+
+// A format is the value of --format.
+type format otp.Format
+
+func (f *format) String() string { return fmt.Sprintf("otpw%d", int(*f)) }
+func (f *format) Type() string   { return "name" }
+
+func (f *format) Set(s string) error {
+	for _, known := range []otp.Format{otp.OTPW1, otp.OTPW2} {
+		if k := format(known); strings.EqualFold(s, k.String()) {
+			*f = k
+			return nil
+		}
+	}
+	return errors.New("no format of lists, want otpw2 or otpw1")
 }
 
 // A usageError is the fault of the command line.

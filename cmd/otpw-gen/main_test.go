@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -25,7 +26,14 @@ func TestMain(m *testing.M) {
 			signal.Notify(make(chan os.Signal, 1), s)
 		}
 	}
-	testscript.Main(tests{m}, map[string]func(){"otpw-gen": main})
+	testscript.Main(tests{m}, map[string]func(){"otpw-gen": main, "cheap-gen": cheapMain})
+}
+
+// cheapMain is main, but for the default cost of a hash, to save time. Options
+// of the command line come behind it, and win.
+func cheapMain() {
+	os.Args = slices.Insert(os.Args, 1, "--kdf-memory", "1", "--kdf-passes", "1")
+	main()
 }
 
 // tests are all tests, and what is to be done after them.

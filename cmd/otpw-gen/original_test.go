@@ -49,6 +49,7 @@ func TestSheetsLikeOriginal(t *testing.T) {
 					// the key of the first, the sheets of both
 					list := filepath.Join(dir, "list")
 					os.Remove(list)
+					// (with ours a key of an OTPW2 list)
 					_, msg := runGen(t, gens[0], "pre\npre\n", "-f", list, "-m", "-h", "5", "-E", "6"+entropy[:1])
 					m := keyLine.FindStringSubmatch(msg)
 					if m == nil {
@@ -91,7 +92,11 @@ func TestWordSheetsLikeOriginal(t *testing.T) {
 		var sheets [2]string
 		for i, gen := range []string{theirs, ours} {
 			list := filepath.Join(t.TempDir(), "list")
-			sheet, _ := runGen(t, gen, "pre\npre\n", append([]string{"-f", list, "-p", "1"}, strings.Fields(args)...)...)
+			args := "-p 1 " + args
+			if gen == ours {
+				args += " --format otpw1"
+			}
+			sheet, _ := runGen(t, gen, "pre\npre\n", append(strings.Fields(args), "-f", list)...)
 			first, rest, _ := strings.Cut(sheet, "\n")
 			if strings.Contains(args, "-n") {
 				first, rest = "", sheet
@@ -125,8 +130,8 @@ func TestPrefixLikeOriginal(t *testing.T) {
 		{"nothing", "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, gen := range []string{theirs, ours} {
-				cmd := exec.Command(gen, "-h", "5", "-f", filepath.Join(t.TempDir(), "list"))
+			for _, gen := range [][]string{{theirs}, {ours, "--format", "otpw1"}} {
+				cmd := exec.Command(gen[0], append(gen[1:], "-h", "5", "-f", filepath.Join(t.TempDir(), "list"))...)
 				cmd.Stdin = strings.NewReader(c.stdin)
 				if err := cmd.Run(); (err == nil) != c.ok {
 					t.Errorf("%s: %v", gen, err)

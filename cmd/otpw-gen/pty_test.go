@@ -17,10 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const hang = 30 * time.Second // after which a test gives up
+
 // A screen is a terminal with otpw-gen in it.
 type screen struct {
 	*testing.T
 	tty, keys *os.File // the program's end, and ours
+	messages  *os.File // instead of the terminal
 	cmd       *exec.Cmd
 	shown     chan []byte
 	all       []byte // that was ever shown
@@ -37,18 +40,24 @@ func onScreen(t *testing.T, args ...string) (s *screen, dir string) {
 // onScreenWith does that in a folder with files in it, from names to contents.
 func onScreenWith(t *testing.T, before map[string]string, args ...string) (s *screen, dir string) {
 	t.Helper()
-	keys, tty, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir = t.TempDir()
-	s = &screen{T: t, tty: tty, keys: keys, shown: make(chan []byte, 64)}
+	s, dir = newScreen(t)
 	for name, content := range before {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.start(dir, args...)
+	return s, dir
+}
+
+// newScreen makes a terminal, and a folder, for start.
+func newScreen(t *testing.T) (s *screen, dir string) {
+	t.Helper()
+	keys, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &screen{T: t, tty: tty, keys: keys, shown: make(chan []byte, 64)}
 	go func() {
 		defer close(s.shown)
 		for {
@@ -61,11 +70,13 @@ func onScreenWith(t *testing.T, before map[string]string, args ...string) (s *sc
 		}
 	}()
 	t.Cleanup(func() {
-		s.cmd.Process.Kill()
+		if s.cmd != nil {
+			s.cmd.Process.Kill()
+		}
 		tty.Close()
 		keys.Close()
 	})
-	return s, dir
+	return s, t.TempDir()
 }
 
 func (s *screen) start(dir string, args ...string) {
@@ -77,6 +88,9 @@ func (s *screen) start(dir string, args ...string) {
 	defer sheet.Close()
 	s.cmd = exec.Command(program(s.T), append([]string{"-h5", "-f", filepath.Join(dir, "list")}, args...)...)
 	s.cmd.Stdin, s.cmd.Stderr, s.cmd.Stdout = s.tty, s.tty, sheet
+	if s.messages != nil {
+		s.cmd.Stderr = s.messages
+	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := s.cmd.Start(); err != nil {
 		s.Fatal(err)
@@ -86,7 +100,7 @@ func (s *screen) start(dir string, args ...string) {
 // see waits until the text is shown.
 func (s *screen) see(text string) {
 	s.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(hang)
 	for {
 		if i := bytes.Index(s.rest, []byte(text)); i >= 0 {
 			s.rest = s.rest[i+len(text):]
@@ -105,7 +119,7 @@ func (s *screen) see(text string) {
 // say types the text. When echo is to be off, it waits for that.
 func (s *screen) say(text string, echo bool) {
 	s.Helper()
-	for range 1000 {
+	for range hang / (5 * time.Millisecond) {
 		if s.echo() == echo {
 			if _, err := s.keys.WriteString(text); err != nil {
 				s.Fatal(err)
@@ -137,7 +151,7 @@ func (s *screen) ends(status int) {
 		if err != nil && !errors.As(err, &exit) {
 			s.Fatal(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(hang):
 		s.Fatalf("does not end; all that came:\n%s", s.all)
 	}
 	if got := s.cmd.ProcessState.ExitCode(); got != status {
@@ -213,6 +227,35 @@ func TestTerminalSecondTry(t *testing.T) {
 
 func TestTerminalEmptyPrefix(t *testing.T) {
 	s, dir := onScreen(t)
+	for _, nothing := range []string{"\n", " \t\n", "\n"} {
+		s.see("New prefix password: ")
+		s.say(nothing, false)
+	}
+	s.see("no prefix password")
+	s.see("--allow-empty-prefix")
+	s.ends(1)
+	if n := bytes.Count(s.all, []byte("whoever finds the sheet can log in as you. Once more:")); n != 2 {
+		t.Errorf("said %d times why there must be one:\n%s", n, s.all)
+	}
+	files(t, dir)
+}
+
+func TestTerminalAllowEmptyPrefix(t *testing.T) {
+	for _, format := range []string{"otpw1", "otpw2"} {
+		s, dir := onScreen(t, "--allow-empty-prefix", "--format", format)
+		s.see("New prefix password: ")
+		s.say("\n", false)
+		s.see("The same again: ")
+		s.say("\n", false)
+		s.see("whoever finds the sheet can log in as you")
+		s.see("5 new passwords")
+		s.ends(0)
+		files(t, dir, "list")
+	}
+}
+
+func TestTerminalEmptyPrefixOTPW1(t *testing.T) {
+	s, dir := onScreen(t, "--format", "otpw1")
 	s.see("New prefix password: ")
 	s.say("\n", false)
 	s.see("whoever finds the sheet can log in as you")
@@ -301,7 +344,7 @@ func TestTerminalSuspend(t *testing.T) {
 
 func stopped(t *testing.T, pid int) {
 	t.Helper()
-	for range 1000 {
+	for range hang / (5 * time.Millisecond) {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WNOWAIT|unix.WNOHANG, nil)
 		if err == nil && info.Signo == int32(unix.SIGCHLD) {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/otpw-go/otpw/otp"
 )
@@ -39,7 +40,11 @@ func (c *command) askReplace() error {
 	if !c.old {
 		return nil
 	}
-	fmt.Fprintf(c.msg, "There is a list already: %s%s.\n", c.path, c.unused())
+	l, err := c.oldList()
+	fmt.Fprintf(c.msg, "There is a list already: %s%s.\n", c.path, unused(l, err))
+	if err == nil && l.Format == otp.OTPW1 && c.opts.format == otp.OTPW2 && !c.opts.formatGiven {
+		fmt.Fprintln(c.msg, otherFormat)
+	}
 	a, err := c.in.ask("Replace it? Its sheet will be of no use any more (Y/n): ")
 	if err != nil {
 		return err
@@ -51,9 +56,8 @@ func (c *command) askReplace() error {
 	return nil
 }
 
-// unused says how many passwords the old list has left, if it can be read.
-func (c *command) unused() string {
-	l, err := c.oldList()
+// unused says how many passwords the old list has left, if it could be read.
+func unused(l *otp.List, err error) string {
 	switch {
 	case errors.Is(err, otp.ErrFormat):
 		return ", which is damaged"
@@ -93,7 +97,7 @@ func (c *command) askPrefix() ([]byte, error) {
 		if n == 1 || !errors.Is(err, errDiffers) && !errors.Is(err, errEmpty) {
 			return nil, err
 		}
-		if errors.Is(err, errEmpty) && c.opts.format != "otpw1" {
+		if errors.Is(err, errEmpty) && c.opts.format == otp.OTPW2 {
 			fmt.Fprintln(c.msg, "Without a prefix password, whoever finds the sheet can log in as you. Once more:")
 		} else if errors.Is(err, errDiffers) {
 			fmt.Fprintln(c.msg, "They were not the same. Once more, both of them:")
@@ -106,11 +110,12 @@ func (c *command) askPrefixTwice() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.opts.format != "otpw1" {
-		if n := len(bytes.TrimSpace(prefix)); n == 0 && !c.opts.emptyPrefix {
-			return nil, errEmpty
-		}
-	} else if len(prefix) == 0 && c.in.terminal {
+	format := c.opts.format
+	switch {
+	case c.opts.emptyPrefix:
+	case format == otp.OTPW2 && characters(prefix) == 0:
+		return nil, errEmpty
+	case format == otp.OTPW1 && len(prefix) == 0 && c.in.terminal:
 		fmt.Fprintln(c.msg, emptyWarning)
 		a, err := c.in.ask("Really without a prefix password (y/N)? ")
 		if err != nil {
@@ -123,7 +128,7 @@ func (c *command) askPrefixTwice() ([]byte, error) {
 	}
 	again, err := c.in.askSecret("The same again: ")
 	defer clear(again)
-	if err == nil && !bytes.Equal(prefix, again) {
+	if err == nil && !bytes.Equal(format.TrimPrefix(prefix), format.TrimPrefix(again)) {
 		err = errDiffers
 	}
 	if err != nil {
@@ -136,10 +141,10 @@ func (c *command) askPrefixTwice() ([]byte, error) {
 // warnPrefix speaks of prefixes that are taken as they are, but may not be
 // what was meant.
 func (c *command) warnPrefix(prefix []byte) {
-	switch n := len(bytes.TrimSpace(prefix)); {
+	switch n := characters(prefix); {
 	case n == 0 && (!c.in.terminal || c.opts.emptyPrefix):
 		fmt.Fprintln(c.msg, emptyWarning)
-	case c.opts.format == "otpw1" && n < len(prefix):
+	case c.opts.format == otp.OTPW1 && len(bytes.TrimSpace(prefix)) < len(prefix):
 		fmt.Fprintln(c.msg, "Warning: the prefix password begins or ends with a blank (or a line end of another\n"+
 			"system). It counts, and will have to be typed at each login.")
 	case n > 0 && n < shortPrefix:
@@ -147,6 +152,17 @@ func (c *command) warnPrefix(prefix []byte) {
 	case bytes.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 127 }):
 		fmt.Fprintln(c.msg, "Warning: there is a control character in the prefix password (an arrow key, perhaps).\n"+
 			"It counts, and will have to be typed at each login.")
+	}
+}
+
+// characters counts those of a prefix, blanks around it left out.
+func characters(prefix []byte) int { return utf8.RuneCount(bytes.TrimSpace(prefix)) }
+
+// warnCost speaks of hashes that no login would compute.
+func (c *command) warnCost() {
+	if k := c.header.KDF; c.opts.format == otp.OTPW2 && (k.Memory > otp.DefaultKDFMaxMemory || k.Passes > otp.DefaultKDFMaxPasses) {
+		fmt.Fprintf(c.msg, "Warning: a login refuses lists of more than %d MiB or %d passes, unless the module's\n"+
+			"arguments kdf_max_memory and kdf_max_passes say otherwise.\n", otp.DefaultKDFMaxMemory>>10, otp.DefaultKDFMaxPasses)
 	}
 }
 

@@ -9,10 +9,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/otpw-go/otpw/otp"
 	"github.com/otpw-go/otpw/printsheet"
@@ -54,9 +50,7 @@ func (c *command) run() error {
 	c.debugf("passwords of %d characters (%d printed), for %d bits", form.Len(c.opts.entropy), form.PrintedLen(c.opts.entropy), c.opts.entropy)
 	l := c.layout
 	c.debugf("%d passwords in %d columns and %d rows on each of %d pages, numbers of %d digits", l.Count, l.Columns, l.Rows, l.Pages, l.Digits)
-	if err := c.setHeader(); err != nil {
-		return usageError{err}
-	}
+	c.setHeader()
 	if c.opts.fromKey {
 		return c.regenerate()
 	}
@@ -121,6 +115,7 @@ func (c *command) generate() error {
 	if err := c.askReplace(); err != nil {
 		return err
 	}
+	c.warnCost()
 	prefix, err := c.askPrefix()
 	if err != nil {
 		return err
@@ -154,38 +149,28 @@ func (c *command) generate() error {
 // makeList hashes the passwords, which takes its time, and shows on a terminal
 // how far it is.
 func (c *command) makeList(prefix []byte, passwords []otp.Numbered) (*otp.List, error) {
-	r := otp.Recipe{Ordered: c.opts.ordered, Header: otp.Header{Format: otp.OTPW1}}
-	if c.opts.format != "otpw1" {
-		r.Header = c.header
+	r := otp.Recipe{Ordered: c.opts.ordered, Header: c.header}
+	if c.opts.format == otp.OTPW2 {
 		c.debugf("each password hashed with %d MiB and %d passes", c.opts.kdfMemory, c.opts.kdfPasses)
-		if term.IsTerminal(int(os.Stderr.Fd())) {
-			bar := progressbar.NewOptions(len(passwords), progressbar.OptionSetWriter(c.msg),
-				progressbar.OptionSetDescription("Hashing"), progressbar.OptionShowCount(), progressbar.OptionSetWidth(40),
-				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-			r.Progress = func(done int) { _ = bar.Set(done) }
-		}
+		r.Progress = c.progress(len(passwords))
 	}
 	return r.Make(context.Background(), prefix, passwords)
 }
 
 // setHeader fills in what the list and its sheet say about themselves.
-func (c *command) setHeader() error {
+func (c *command) setHeader() {
 	host, err := os.Hostname()
 	if err != nil || otp.CheckText(host) != nil {
 		host = "localhost"
 	}
 	c.header = otp.Header{
-		Format:  otp.OTPW2,
+		Format:  c.opts.format,
 		KDF:     otp.KDF{Memory: c.opts.kdfMemory << 10, Passes: c.opts.kdfPasses},
 		Host:    host,
-		Created: time.Now(),
+		Created: c.opts.now,
+		Expires: c.opts.until,
 		Label:   c.opts.label,
 	}
-	if c.opts.expires != "" {
-		c.header.Expires, err = expiry(c.opts.expires, c.header.Created)
-		return err
-	}
-	return nil
 }
 
 // checkPlace finds out, before any question, what would make the answers useless.

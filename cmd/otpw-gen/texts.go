@@ -19,6 +19,10 @@ first, and right behind it the password from the sheet. Without it, a sheet that
 is lost or copied is of no use to anybody: do not write it on the sheet.
 
 `
+	otherFormat = `It is of the format OTPW1, and the new one will be of the format OTPW2. Where the
+original module (OTPW 1.5) runs, nobody can log in with that: answer n there,
+and say --format otpw1.`
+
 	emptyWarning = "Warning: without a prefix password, whoever finds the sheet can log in as you."
 
 	unlockNote = `Logins may ask for these numbers again. If you have typed their passwords on a
