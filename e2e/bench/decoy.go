@@ -17,13 +17,14 @@ import (
 // until his answer is refused, depending on whom he says he is and on what is
 // wrong. A p-value near 0 says that the times of a row can be told from those of
 // the first one; the smaller the difference, the more prompts that takes.
-func decoys(t world.T, w *world.World, rounds int) {
+func decoys(b *bench) {
+	t, w, rounds := b.t, b.w, 100*b.factor
 	const service = "decoys"
 	m := w.Install(t)
 	w.Service(t, service, "auth required "+m.Path+" decoy", "account required pam_permit.so")
 	host := w.Host(t, "login")
 	owner, other := w.Account(t, "owner"), w.Account(t, "other")
-	sheet := w.MakeList(t, owner, m.Generator, prefix, "--format", "otpw2")
+	sheet := w.MakeList(t, owner, m.Generator, prefix)
 	first := sheet.Response(owner.Unused(t)[0])
 
 	cases := []struct{ name, user, answer string }{
@@ -45,7 +46,7 @@ func decoys(t world.T, w *world.World, rounds int) {
 			}
 			cmd := exec.Command(host, "-a", "-m", "/etc/pam.d", service, c.user)
 			cmd.Stdin = strings.NewReader(c.answer + "\n")
-			_, _, out := timed(t, cmd)
+			_, _, out := b.timed(cmd)
 			_, after, _ := strings.Cut(string(out), "times: ")
 			var prompt, result float64
 			if _, err := fmt.Sscan(after, &prompt, &result); err != nil || !strings.Contains(string(out), "authenticate: 7\n") {
