@@ -57,7 +57,7 @@ func (s *scene) singleAndMulti() {
 	s.lostOnly(append(append(spent, number), s.succeed()...)...)
 }
 
-// The largest list: nothing in it costs a login more than an entry does in a small one, and its last entry counts.
+// The largest list works like others, to its last entry.
 func TestLargestList(t *testing.T) {
 	for name, makeList := range map[string]func(s *scene, args ...string){
 		"OTPW2": (*scene).newList,

@@ -31,8 +31,9 @@ are private, nothing of this machine is changed, and all of it is gone at the en
 	say(`She types a prefix password, twice, and keeps it in her head: %q.`, prefix)
 	sheet := w.MakeList(t, alice, m.Generator, prefix, "--height", "12")
 	show("$ otpw-gen --height 12 | lpr\n" + sheet.Text)
-	say(`The paper goes into her wallet. In her home there are only hashes:`)
-	show(w.Run(t, alice, "", "/bin/sh", "-c", "ls -l .otpw; head -4 .otpw; echo ...").Stdout)
+	say(`The paper goes into her wallet. In her home there are only hashes, each
+with a salt of its own and slow to compute (Argon2id):`)
+	show(w.Run(t, alice, "", "/bin/sh", "-c", "ls -l .otpw; head -11 .otpw; echo ...").Stdout)
 
 	step("2. A real sshd, with pam_otpw for keyboard-interactive logins.")
 	service := []string{

@@ -25,7 +25,7 @@ type T interface {
 }
 
 // Patience is how long anything is waited for before it counts as hanging.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // World is the private machine.
 type World struct {
