@@ -22,7 +22,7 @@ func TestStarved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := setUp(t)
-			s.replaceList(s.m.Generator, "--count", "12", "--format", "otpw2", "--kdf-memory", "200", "--kdf-passes", "1")
+			s.replaceList(s.m.Generator, "--count", "12", "--kdf-memory", "200", "--kdf-passes", "1")
 			order := s.a.Unused(t)
 			host := []string{s.Host(t, "login"), "/etc/pam.d", s.sshd.Name, s.a.Name}
 			starved := append([]string{s.Host(t, "hostile"), "-L", tt.limit}, host...)
