@@ -46,7 +46,7 @@ func openFor(access int, name string) (*file, error) {
 	if err != nil {
 		return nil, openError(name, err)
 	}
-	fd, err := openNoIntr(path, access, 0)
+	fd, err := openPlain(path, access, 0)
 	if err != nil {
 		return nil, openError(name, err)
 	}
@@ -58,14 +58,10 @@ func openFor(access int, name string) (*file, error) {
 	return f, nil
 }
 
-func openNoIntr(path string, flags int, mode uint32) (int, error) {
-	for {
-		// NONBLOCK for what is not a regular file: it is refused, but must not hang
-		fd, err := unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
-		if err != unix.EINTR {
-			return fd, err
-		}
-	}
+// openPlain opens what should be a regular file. NONBLOCK for what is not: it is
+// refused, but must not hang.
+func openPlain(path string, flags int, mode uint32) (int, error) {
+	return open(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 }
 
 func openError(name string, err error) error {
@@ -86,7 +82,7 @@ func openError(name string, err error) error {
 func resolve(name string) (string, error) {
 	for range 40 { // as many links as the kernel follows
 		var st unix.Stat_t
-		if err := unix.Stat(filepath.Dir(name), &st); err != nil { // by the kernel's rules
+		if err := stat(filepath.Dir(name), &st); err != nil { // by the kernel's rules
 			return "", err
 		}
 		dir, err := filepath.EvalSymlinks(filepath.Dir(name))
@@ -94,7 +90,7 @@ func resolve(name string) (string, error) {
 			return "", bare(err)
 		}
 		path := filepath.Join(dir, filepath.Base(name))
-		if err := unix.Lstat(path, &st); err == unix.ENOENT || err == nil && st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		if err := lstat(path, &st); err == unix.ENOENT || err == nil && st.Mode&unix.S_IFMT != unix.S_IFLNK {
 			return path, nil
 		} else if err != nil {
 			return "", err
@@ -118,7 +114,7 @@ func (f *file) close() { unix.Close(f.fd) }
 // A reader could hold a lock, a writer could put its own hashes in.
 func (f *file) checkSafe() error {
 	var st unix.Stat_t
-	if err := unix.Fstat(f.fd, &st); err != nil {
+	if err := fstat(f.fd, &st); err != nil {
 		return err
 	}
 	switch {
@@ -137,10 +133,10 @@ func (f *file) checkSafe() error {
 // same reports whether the path still leads to this file.
 func (f *file) same() (bool, error) {
 	var here, there unix.Stat_t
-	if err := unix.Fstat(f.fd, &here); err != nil {
+	if err := fstat(f.fd, &here); err != nil {
 		return false, err
 	}
-	switch err := unix.Stat(f.name, &there); err {
+	switch err := stat(f.name, &there); err {
 	case nil:
 		return here.Dev == there.Dev && here.Ino == there.Ino, nil
 	case unix.ENOENT, unix.ENOTDIR:
@@ -158,10 +154,7 @@ func (f *file) read() (*List, error) {
 	var data []byte
 	buf := make([]byte, 16<<10)
 	for len(data) <= MaxFileSize {
-		n, err := unix.Pread(f.fd, buf, int64(len(data)))
-		if err == unix.EINTR {
-			continue
-		}
+		n, err := pread(f.fd, buf, int64(len(data)))
 		if err != nil {
 			return nil, fmt.Errorf("read list %s: %w", f.name, err)
 		}
@@ -183,19 +176,15 @@ func (f *file) overwrite(l *List, i int) error {
 	for k := range line {
 		line[k] = '-'
 	}
-	for {
-		n, err := unix.Pwrite(f.fd, line, int64(l.offset(i)))
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return fmt.Errorf("invalidate entry in %s: %w", f.name, err)
-		case n != len(line):
-			return fmt.Errorf("invalidate entry in %s: wrote %d of %d bytes", f.name, n, len(line))
-		}
-		copy(l.entry(i), line)
-		return nil
+	n, err := pwrite(f.fd, line, int64(l.offset(i)))
+	switch {
+	case err != nil:
+		return fmt.Errorf("invalidate entry in %s: %w", f.name, err)
+	case n != len(line):
+		return fmt.Errorf("invalidate entry in %s: wrote %d of %d bytes", f.name, n, len(line))
 	}
+	copy(l.entry(i), line)
+	return nil
 }
 
 // Variables for the tests, which look at what stands on file when they are
@@ -207,50 +196,40 @@ var (
 
 // sync brings what was overwritten to the disk.
 func (f *file) sync() error {
-	for {
-		switch err := fdatasync(f.fd); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		default:
-			return fmt.Errorf("sync list %s: %w", f.name, err)
-		}
+	if err := noIntr(func() error { return fdatasync(f.fd) }); err != nil {
+		return fmt.Errorf("sync list %s: %w", f.name, err)
 	}
+	return nil
 }
 
 // tryLock takes a write lock on one byte; false when another process has it.
 func (f *file) tryLock(at int) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: int64(at), Len: 1}
-	for {
-		switch err := unix.FcntlFlock(uintptr(f.fd), unix.F_OFD_SETLK, &lk); err {
-		case nil:
-			return true, nil
-		case unix.EAGAIN, unix.EACCES:
-			return false, nil
-		case unix.EINTR:
-		default:
-			return false, fmt.Errorf("lock list %s: %w", f.name, err)
-		}
+	switch err := fcntlLock(f.fd, unix.F_OFD_SETLK, &lk); err {
+	case nil:
+		return true, nil
+	case unix.EAGAIN, unix.EACCES:
+		return false, nil
+	default:
+		return false, fmt.Errorf("lock list %s: %w", f.name, err)
 	}
 }
 
-func (f *file) unlock(at int) {
+func (f *file) unlock(at int) error {
 	lk := unix.Flock_t{Type: unix.F_UNLCK, Start: int64(at), Len: 1}
-	unix.FcntlFlock(uintptr(f.fd), unix.F_OFD_SETLK, &lk)
+	if err := fcntlLock(f.fd, unix.F_OFD_SETLK, &lk); err != nil {
+		return fmt.Errorf("unlock list %s: %w", f.name, err)
+	}
+	return nil
 }
 
 // held reports whether another process has a lock on any of n bytes.
 func (f *file) held(at, n int) (bool, error) {
 	lk := unix.Flock_t{Type: unix.F_WRLCK, Start: int64(at), Len: int64(n)}
-	for {
-		switch err := unix.FcntlFlock(uintptr(f.fd), unix.F_OFD_GETLK, &lk); err {
-		case nil:
-			return lk.Type != unix.F_UNLCK, nil
-		case unix.EINTR:
-		default:
-			return false, fmt.Errorf("query locks of list %s: %w", f.name, err)
-		}
+	if err := fcntlLock(f.fd, unix.F_OFD_GETLK, &lk); err != nil {
+		return false, fmt.Errorf("query locks of list %s: %w", f.name, err)
 	}
+	return lk.Type != unix.F_UNLCK, nil
 }
 
 // lockList takes the list lock, trying until the deadline.
@@ -300,7 +279,7 @@ var remoteTypes = []uint32{
 // hosts cannot be relied on.
 func (f *file) remote() (bool, error) {
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(f.fd, &st); err != nil {
+	if err := noIntr(func() error { return unix.Fstatfs(f.fd, &st) }); err != nil {
 		return false, fmt.Errorf("list %s: file system: %w", f.name, err)
 	}
 	return slices.Contains(remoteTypes, uint32(st.Type)), nil

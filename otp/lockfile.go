@@ -30,7 +30,7 @@ func (f *file) lockPath() string { return f.path + ".lock" }
 // readLock reads the lock file; numbers have the given width in digits.
 func (f *file) readLock(width int) (lockFile, error) {
 	var st unix.Stat_t
-	if err := unix.Lstat(f.lockPath(), &st); err == unix.ENOENT {
+	if err := lstat(f.lockPath(), &st); err == unix.ENOENT {
 		return lockFile{}, nil
 	} else if err != nil {
 		return lockFile{}, fmt.Errorf("lock file %s: %w", f.lockPath(), err)
@@ -40,7 +40,7 @@ func (f *file) readLock(width int) (lockFile, error) {
 		return lf, nil
 	}
 	buf := make([]byte, maxAside*(maxNumberLen+1)+1) // one byte more than the longest
-	n, err := unix.Readlink(f.lockPath(), buf)
+	n, err := readlink(f.lockPath(), buf)
 	if err != nil {
 		return lockFile{}, fmt.Errorf("lock file %s: %w", f.lockPath(), err)
 	}
@@ -76,11 +76,11 @@ func (f *file) writeLock(names []string) error {
 	if err := unlinkLeftover(tmp); err != nil {
 		return err
 	}
-	if err := unix.Symlink(strings.Join(names, ","), tmp); err != nil {
+	if err := symlink(strings.Join(names, ","), tmp); err != nil {
 		return fmt.Errorf("write lock file %s: %w", tmp, err)
 	}
-	if err := unix.Rename(tmp, f.lockPath()); err != nil {
-		return errors.Join(fmt.Errorf("replace lock file %s: %w", f.lockPath(), err), unix.Unlink(tmp))
+	if err := rename(tmp, f.lockPath()); err != nil {
+		return errors.Join(fmt.Errorf("replace lock file %s: %w", f.lockPath(), err), unlink(tmp))
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (f *file) writeLock(names []string) error {
 // createLock makes the lock file as the original does: false when there is one
 // already, for a host that runs the original takes no list lock.
 func (f *file) createLock(name string) (bool, error) {
-	switch err := unix.Symlink(name, f.lockPath()); err {
+	switch err := symlink(name, f.lockPath()); err {
 	case nil:
 		return true, nil
 	case unix.EEXIST:
@@ -99,7 +99,7 @@ func (f *file) createLock(name string) (bool, error) {
 }
 
 func (f *file) removeLock() error {
-	if err := unix.Unlink(f.lockPath()); err != nil && err != unix.ENOENT {
+	if err := unlink(f.lockPath()); err != nil && err != unix.ENOENT {
 		return fmt.Errorf("remove lock file %s: %w", f.lockPath(), err)
 	}
 	return nil

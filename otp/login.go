@@ -85,11 +85,13 @@ func Begin(path string, o Options) (*Login, error) {
 		return nil, err
 	}
 	l := &Login{o: o, f: f}
-	if err := l.choose(); err != nil {
+	if err = l.choose(); err == nil {
+		err = f.unlock(listLock) // nobody is asked with it held
+	}
+	if err != nil {
 		f.close()
 		return nil, err
 	}
-	f.unlock(listLock)
 	return l, nil
 }
 
@@ -225,8 +227,10 @@ func (l *Login) chooseLegacy(unused []int, lock lockFile, busy bool) error {
 	}
 	made, err := l.f.createLock(l.list.Number(unused[0]))
 	if err == nil && !made { // a host with the original was faster
-		l.f.unlock(entryLock + unused[0])
 		l.alone = false
+		if err = l.f.unlock(entryLock + unused[0]); err != nil {
+			return err
+		}
 		if lock, err = l.f.readLock(l.list.width); err != nil {
 			return err
 		}

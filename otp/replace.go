@@ -23,7 +23,7 @@ func Existing(path string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("list %s: %w", path, err)
 	}
-	fd, err := openNoIntr(real, unix.O_RDONLY, 0)
+	fd, err := openPlain(real, unix.O_RDONLY, 0)
 	if err == unix.ENOENT {
 		return false, nil
 	}
@@ -33,7 +33,7 @@ func Existing(path string) (bool, error) {
 	f := os.NewFile(uintptr(fd), real)
 	defer f.Close()
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
+	if err := fstat(fd, &st); err != nil {
 		return false, fmt.Errorf("list %s: %w", path, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -70,7 +70,9 @@ func bare(err error) error {
 func CheckFolder(path string) error {
 	real, err := resolve(path)
 	if err == nil {
-		err = unix.Faccessat(unix.AT_FDCWD, filepath.Dir(real), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+		err = noIntr(func() error {
+			return unix.Faccessat(unix.AT_FDCWD, filepath.Dir(real), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("folder of %s: %w", path, err)
@@ -96,7 +98,7 @@ func Replace(path string) (*Replacement, error) {
 	}
 	tmp := real + ".tmp"
 	for range 10 { // a file that another run takes for a leftover is made anew
-		fd, err := openNoIntr(tmp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
+		fd, err := openPlain(tmp, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
 		if err == unix.EEXIST {
 			if err := removeLeftover(tmp); err != nil {
 				return nil, err
@@ -110,7 +112,7 @@ func Replace(path string) (*Replacement, error) {
 		ok, err := r.f.tryLock(listLock)
 		if err == nil && ok {
 			if ok, err = r.f.same(); ok {
-				err = unix.Fchmod(fd, 0o600) // whatever the umask left of it
+				err = noIntr(func() error { return unix.Fchmod(fd, 0o600) }) // whatever the umask left of it
 			}
 		}
 		switch {
@@ -127,7 +129,7 @@ func Replace(path string) (*Replacement, error) {
 // removeLeftover removes the file of a run that died. One whose list lock is
 // held is somebody's who is alive.
 func removeLeftover(tmp string) error {
-	fd, err := openNoIntr(tmp, unix.O_RDWR, 0)
+	fd, err := openPlain(tmp, unix.O_RDWR, 0)
 	switch err {
 	case nil:
 	case unix.ENOENT:
@@ -153,7 +155,7 @@ func removeLeftover(tmp string) error {
 }
 
 func unlinkLeftover(path string) error {
-	if err := unix.Unlink(path); err != nil && err != unix.ENOENT {
+	if err := unlink(path); err != nil && err != unix.ENOENT {
 		return fmt.Errorf("remove left-over %s: %w", path, err)
 	}
 	return nil
@@ -163,13 +165,13 @@ func unlinkLeftover(path string) error {
 // place.
 func (r *Replacement) Write(l *List) error {
 	for data := l.Bytes(); len(data) > 0; {
-		n, err := unix.Write(r.f.fd, data)
-		if err != nil && err != unix.EINTR {
+		n, err := write(r.f.fd, data)
+		if err != nil {
 			return fmt.Errorf("write %s: %w", r.tmp, err)
 		}
-		data = data[max(n, 0):]
+		data = data[n:]
 	}
-	if err := fsync(r.f.fd); err != nil {
+	if err := noIntr(func() error { return fsync(r.f.fd) }); err != nil {
 		return fmt.Errorf("write %s: %w", r.tmp, err)
 	}
 	return nil
@@ -193,7 +195,7 @@ func (r *Replacement) Commit() error {
 		r.f = nil
 		return errors.Join(fmt.Errorf("replace %s: somebody has replaced %s", path, r.tmp), err)
 	}
-	if err := unix.Rename(r.tmp, path); err != nil {
+	if err := rename(r.tmp, path); err != nil {
 		return errors.Join(fmt.Errorf("replace %s: %w", path, err), r.Abort())
 	}
 	r.f.path = path
@@ -216,12 +218,12 @@ func noLoginTakes(err error) bool {
 }
 
 func syncFolder(dir string) error {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	defer unix.Close(fd)
-	if err := fsync(fd); err != nil {
+	if err := noIntr(func() error { return fsync(fd) }); err != nil {
 		return fmt.Errorf("sync folder %s: %w", dir, err)
 	}
 	return nil
@@ -232,7 +234,7 @@ func (r *Replacement) Abort() error {
 	if r.f == nil {
 		return nil
 	}
-	err := unix.Unlink(r.tmp)
+	err := unlink(r.tmp)
 	r.f.close()
 	r.f = nil
 	if err != nil && err != unix.ENOENT {
