@@ -85,14 +85,23 @@ func (k KDF) check() error {
 
 var idKey = argon2.IDKey // a variable for the tests, which look at what it costs
 
-// hash2 is the OTPW2 hash of a prefix password and a normalised one-time
-// password: 32 bytes of Argon2id, salted with the list's salt and the number, in
-// base64 (RFC 4648) without padding.
-func hash2(k *KDF, prefix, password []byte, number string) []byte {
-	secret := append(append(make([]byte, 0, len(prefix)+len(password)), prefix...), password...)
+// appendHash2 appends the OTPW2 hash of a prefix password and a normalised
+// one-time password: 32 bytes of Argon2id, salted with the list's salt and the
+// number, in base64 (RFC 4648) without padding. The secret that it leaves in
+// memory is a block of BLAKE2b's that x/crypto/argon2 does not give us to wipe.
+func appendHash2(b []byte, k *KDF, prefix, password []byte, number string) []byte {
+	secret := join(prefix, password)
 	defer clear(secret)
-	salt := append(append(make([]byte, 0, len(k.Salt)+len(number)), k.Salt...), number...)
+	salt := join(k.Salt, []byte(number))
 	sum := idKey(secret, salt, uint32(k.Passes), uint32(k.Memory), 1, hashBytes2)
 	defer clear(sum)
-	return phcBase64.AppendEncode(nil, sum)
+	return phcBase64.AppendEncode(b, sum)
+}
+
+// join returns a followed by b, on the heap: the stack moves when garbage is
+// collected, and leaves copies where it was.
+//
+//go:noinline
+func join(a, b []byte) []byte {
+	return append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
 }

@@ -196,13 +196,13 @@ func (l *List) isHashChar(c byte) bool {
 	return isBase64(c)
 }
 
-// makeHash returns what the entry with this number holds if the prefix and the
+// appendHash appends what the entry with this number holds if the prefix and the
 // normalised password are right.
-func (h *Header) makeHash(prefix, password []byte, number string) []byte {
+func (h *Header) appendHash(b, prefix, password []byte, number string) []byte {
 	if h.Format == OTPW1 {
-		return hash1(prefix, password)
+		return appendHash1(b, prefix, password)
 	}
-	return hash2(&h.KDF, prefix, password, number)
+	return appendHash2(b, &h.KDF, prefix, password, number)
 }
 
 // unused returns the indices of all unused entries in the order of their use.

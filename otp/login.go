@@ -298,6 +298,7 @@ func (l *Login) Verify(response []byte) (Remaining, error) {
 	}
 	defer l.Close()
 	hashes := l.hashes(response) // before the list lock: a hash may take its time
+	defer clear(hashes)
 	if err := l.f.lockList(); err != nil {
 		return Remaining{}, err
 	}
@@ -331,10 +332,10 @@ func (l *Login) hashes(response []byte) []byte {
 	if !ok {
 		prefix, passwords = nil, make([]byte, len(l.entries)*k) // zero bytes are in no password
 	}
-	var hashes []byte
+	hashes := make([]byte, 0, len(l.entries)*l.list.hashLen()) // all of it, lest growing leave copies behind
 	prefix = l.list.Format.TrimPrefix(prefix)
 	for i, e := range l.entries {
-		hashes = append(hashes, l.list.makeHash(prefix, passwords[i*k:(i+1)*k], l.list.Number(e))...)
+		hashes = l.list.appendHash(hashes, prefix, passwords[i*k:(i+1)*k], l.list.Number(e))
 	}
 	clear(passwords)
 	return hashes

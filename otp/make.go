@@ -130,7 +130,7 @@ func (r Recipe) hashAll(ctx context.Context, prefix []byte, pws []Numbered) ([][
 			defer wg.Done()
 			for i := take(); i >= 0; i = take() {
 				norm := Normalize(pws[i].Password)
-				hashes[i] = r.makeHash(prefix, norm, pws[i].Number)
+				hashes[i] = r.appendHash(nil, prefix, norm, pws[i].Number)
 				clear(norm)
 				finished()
 			}

@@ -24,12 +24,12 @@ const b64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk%mnopqrstuvwxyz:=23456
 
 var b64 = base64.NewEncoding(b64Alphabet).WithPadding(base64.NoPadding)
 
-// hash1 is the OTPW1 hash of a prefix password and a normalised one-time
-// password: the first 72 bits of RIPEMD-160 over both.
-func hash1(prefix, password []byte) []byte {
+// appendHash1 appends the OTPW1 hash of a prefix password and a normalised
+// one-time password: the first 72 bits of RIPEMD-160 over both.
+func appendHash1(b, prefix, password []byte) []byte {
 	sum := ripemd(prefix, password)
 	defer clear(sum[:])
-	return b64.AppendEncode(nil, sum[:hashBytes1])
+	return b64.AppendEncode(b, sum[:hashBytes1])
 }
 
 // parseHeader1 reads magic line, comment and numbers.
