@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,12 +43,12 @@ func (c *command) checkOutput() error {
 // opened the null device for reading and writing. Who wants to throw a sheet
 // away opens it for writing.
 func isClosed(f *os.File) bool {
-	var st unix.Stat_t
-	if unix.Fstat(int(f.Fd()), &st) != nil {
+	fi, err := f.Stat()
+	if err != nil {
 		return true
 	}
+	null := fi.Mode().Type() == os.ModeDevice|os.ModeCharDevice && fi.Sys().(*syscall.Stat_t).Rdev == unix.Mkdev(1, 3)
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
-	null := st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
 	return err != nil || null && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
