@@ -99,23 +99,35 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A torn overwrite may cost its entry, and nothing else.
+// A torn overwrite may cost its entry, and nothing else: any run of bytes, from
+// the start, to the end or between, is hyphens already, or what a disk makes of
+// them, and the rest is as it was.
 func TestTornOverwrite(t *testing.T) {
-	const head = "OTPW1\n3 3 12 8\n"
-	whole := head + rows(3)
-	at := len(head) + 16 // the second entry
-	for from := range 16 {
-		for to := from + 1; to <= 15; to++ {
-			torn := []byte(whole)
-			copy(torn[at+from:at+to], "---------------")
-			l, err := Parse(torn)
-			if err != nil {
-				t.Fatalf("bytes %d to %d: %v", from, to, err)
+	for name, list := range map[string]struct{ head, rows string }{
+		"otpw1": {"OTPW1\n3 3 12 8\n", rows(3)},
+		"otpw2": {strings.Replace(header2, "entries: 2", "entries: 3", 1), rows2(3)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec := len(list.rows) / 3
+			at := len(list.head) + rec // the second entry
+			for _, with := range []byte{'-', 0} {
+				for from := range rec - 1 {
+					for to := from + 1; to < rec; to++ {
+						torn := []byte(list.head + list.rows)
+						for i := from; i < to; i++ {
+							torn[at+i] = with
+						}
+						l, err := Parse(torn)
+						if err != nil {
+							t.Fatalf("bytes %d to %d: %v", from, to, err)
+						}
+						if l.Unused(1) || !l.Unused(0) || !l.Unused(2) || l.Number(1) != "" || l.Remaining().Unused != 2 {
+							t.Errorf("bytes %d to %d: unused %v %v %v", from, to, l.Unused(0), l.Unused(1), l.Unused(2))
+						}
+					}
+				}
 			}
-			if l.Unused(1) || !l.Unused(0) || !l.Unused(2) || l.Number(1) != "" {
-				t.Errorf("bytes %d to %d: unused %v %v %v", from, to, l.Unused(0), l.Unused(1), l.Unused(2))
-			}
-		}
+		})
 	}
 }
 
