@@ -99,7 +99,7 @@ $(B)/hosts/%: e2e/hosts/%.c | compiler
 
 # all that make test needs in one go, with what a build needs
 test-tools: tools
-	@scripts/need 'testing' $(COMPILER) ssh:openssh-client su:util-linux login:login sudo:sudo sshd
+	@scripts/need 'testing' $(COMPILER) ssh:openssh-client su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind sshd
 	@scripts/original
 
 test: test-tools unit e2e

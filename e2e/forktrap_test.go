@@ -27,12 +27,8 @@ func TestForkTrap(t *testing.T) {
 			sheet := cheapList(t, a, m, "--count", fmt.Sprint(min(9999, 100+3*logins*rounds)))
 			service := "forktrap-" + mode
 			w.Service(t, service, pamLines(m)...)
-			table := prefix + "\n"
-			for number, password := range sheet.Passwords {
-				table += number + " " + password + "\n"
-			}
 			file := "/root/" + service
-			do(t, os.WriteFile(file, []byte(table), 0o600))
+			writeTable(t, file, sheet)
 			r := w.Run(t, nil, "", w.Host(t, "forktrap"), "-t", file, mode, fmt.Sprint(rounds), "/etc/pam.d", service, a.Name)
 			// Of logins at the same time, one may now and then be asked for what another one uses up.
 			var accepted, refused int
@@ -81,12 +77,8 @@ func TestHostileCaller(t *testing.T) {
 			sheet := cheapList(t, a, m, "-h", "20")
 			service := "hostile-" + a.Name
 			w.Service(t, service, pamLines(m)...)
-			table := prefix + "\n"
-			for number, password := range sheet.Passwords {
-				table += number + " " + password + "\n"
-			}
 			file := "/root/" + service
-			do(t, os.WriteFile(file, []byte(table), 0o600))
+			writeTable(t, file, sheet)
 			host := "/opt/hosts/" + service
 			if r := w.Run(t, nil, "", "/bin/cp", w.Host(t, "login"), host); r.Status != 0 {
 				t.Fatal(r.Stderr)

@@ -51,12 +51,19 @@ func TestMain(m *testing.M) {
 // test where there is none.
 func begin(t *testing.T) *world.World {
 	t.Helper()
+	needWorld(t)
+	theWorld.Watch(t, time.Duration(budget(1))*3*time.Minute)
+	return theWorld
+}
+
+// needWorld is begin for a test that only waits for its parts, each of which has
+// a begin of its own.
+func needWorld(t *testing.T) {
+	t.Helper()
 	if noWorld != nil {
 		skipped.Add(1)
 		t.Skip(noWorld)
 	}
-	theWorld.Watch(t, time.Duration(budget(1))*3*time.Minute)
-	return theWorld
 }
 
 // budget scales a number of rounds by $OTPW_BUDGET.

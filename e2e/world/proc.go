@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -125,6 +126,18 @@ func Mapped(pid int) []string {
 	return files
 }
 
+// Opened reports whether the process has the file open.
+func (p Process) Opened(path string) bool {
+	dir := fmt.Sprintf("/proc/%d/fd/", p.PID)
+	fds, _ := os.ReadDir(dir)
+	for _, fd := range fds {
+		if target, _ := os.Readlink(dir + fd.Name()); target == path {
+			return true
+		}
+	}
+	return false
+}
+
 // Until waits until a condition on things that send no event (other processes,
 // mostly) holds; the test fails when that takes too long.
 func Until(t T, what string, condition func() bool) {
@@ -137,3 +150,5 @@ func Until(t T, what string, condition func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+func isWorker(p Process) bool { return filepath.Base(p.Executable) == "worker" }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -153,8 +152,6 @@ func (s *Sshd) Workers() []Process {
 	}
 	return found
 }
-
-func isWorker(p Process) bool { return filepath.Base(p.Executable) == "worker" }
 
 func (s *Sshd) only(what string, is func(Process) bool) Process {
 	s.t.Helper()
