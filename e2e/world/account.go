@@ -31,11 +31,33 @@ func (w *World) Account(t T, name string) *Account {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	a := w.newAccount(t, name, func(n int) int { return 2000 + n })
+	t.Cleanup(func() {
+		for _, p := range Processes() {
+			if p.UID == a.UID {
+				_ = syscall.Kill(p.PID, syscall.SIGKILL)
+			}
+		}
+	})
+	return a
+}
+
+// RootAccount makes another name for root, with a home of its own.
+func (w *World) RootAccount(t T, name string) *Account {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.newAccount(t, name, func(int) int { return 0 })
+}
+
+// newAccount makes an account, the nth of the world, with the uid that is wanted. w.mu is held.
+func (w *World) newAccount(t T, name string, uid func(n int) int) *Account {
+	t.Helper()
 	w.accounts++
 	if exists("/home/" + name) {
 		name = fmt.Sprintf("%s%d", name, w.accounts)
 	}
-	a := &Account{Name: name, UID: 2000 + w.accounts, Home: "/home/" + name}
+	a := &Account{Name: name, UID: uid(w.accounts), Home: "/home/" + name}
 	for _, step := range []func() error{
 		func() error { return appendTo("/etc/group", fmt.Sprintf("%s:x:%d:", a.Name, a.UID)) },
 		func() error { return appendTo("/etc/shadow", a.Name+":*:20000:0:99999:7:::") },
@@ -50,13 +72,6 @@ func (w *World) Account(t T, name string) *Account {
 			t.Fatalf("make account %s: %v", a.Name, err)
 		}
 	}
-	t.Cleanup(func() {
-		for _, p := range Processes() {
-			if p.UID == a.UID {
-				_ = syscall.Kill(p.PID, syscall.SIGKILL)
-			}
-		}
-	})
 	return a
 }
 
