@@ -26,6 +26,12 @@ type Sshd struct {
 // ones. It is stopped when the test ends.
 func (w *World) Sshd(t T, pam []string, options ...string) *Sshd {
 	t.Helper()
+	return w.SshdBehind(t, nil, pam, options...)
+}
+
+// SshdBehind is Sshd, started by another command.
+func (w *World) SshdBehind(t T, before, pam []string, options ...string) *Sshd {
+	t.Helper()
 	w.mu.Lock()
 	w.servers++
 	s := &Sshd{w: w, t: t, Name: fmt.Sprintf("sshd%d", w.servers), Port: 2200 + w.servers}
@@ -61,7 +67,7 @@ func (w *World) Sshd(t T, pam []string, options ...string) *Sshd {
 		t.Fatalf("start sshd: %v", err)
 	}
 	mark := w.Log.Mark()
-	s.term = w.Terminal(t, nil, program, "-D", "-f", config)
+	s.term = w.Terminal(t, nil, append(before, program, "-D", "-f", config)...)
 	s.PID = s.term.PID()
 	t.Cleanup(s.Stop)
 	w.Log.Await(t, mark, fmt.Sprintf(`^Server listening on 127\.0\.0\.1 port %d\.`, s.Port))
