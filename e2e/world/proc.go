@@ -152,3 +152,34 @@ func Until(t T, what string, condition func() bool) {
 }
 
 func isWorker(p Process) bool { return filepath.Base(p.Executable) == "worker" }
+
+// Mapping is a part of a process's memory.
+type Mapping struct {
+	Name string // the line of /proc/PID/maps
+	Data []byte
+}
+
+// Memory is all that a process can read. It should be stopped.
+func Memory(t T, pid int) (memory []Mapping) {
+	t.Helper()
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatalf("read memory: %v", err)
+	}
+	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		t.Fatalf("read memory: %v", err)
+	}
+	defer mem.Close()
+	for line := range strings.Lines(string(maps)) {
+		var from, to int64
+		if _, err := fmt.Sscanf(line, "%x-%x r", &from, &to); err != nil {
+			continue
+		}
+		data := make([]byte, to-from)
+		if n, _ := mem.ReadAt(data, from); n > 0 { // [vvar] cannot be read
+			memory = append(memory, Mapping{strings.TrimSpace(line), data[:n]})
+		}
+	}
+	return memory
+}
