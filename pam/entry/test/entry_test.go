@@ -126,6 +126,7 @@ func build(sanitize bool) func() (parts, error) {
 			"login":           append(slices.Clone(host), filepath.Join(hosts, "login.c"), "-lpam", "-lpthread"),
 			"forktrap":        append(slices.Clone(host), filepath.Join(hosts, "forktrap.c"), "-lpam", "-lpthread"),
 			"hostile":         {"-O2", filepath.Join(hosts, "hostile.c"), "-lpam", "-lpthread"},
+			"corpus":          append(slices.Clone(host), "-DCORPUS", "testdata/fuzz.c"),
 			"unresolvable.so": core("-Wl,--unresolved-symbols=ignore-all", "-Dotpw_serve=missing", "testdata/deaf.c"),
 		}
 		for name, args := range builds {
@@ -901,6 +902,23 @@ func TestForkTrap(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestCorpus runs what `make fuzz` has found before, without clang.
+func TestCorpus(t *testing.T) {
+	p, err := sanitized()
+	must(t, err)
+	files, err := filepath.Glob("testdata/corpus/*")
+	must(t, err)
+	got, err := exec.Command(filepath.Join(p.dir, "corpus"), files...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	for _, result := range []int{success, systemErr, authErr, authinfoUnavail, userUnknown} {
+		if !strings.Contains(string(got), fmt.Sprintf("result %d: ", result)) {
+			t.Errorf("no input has the result %d:\n%s", result, got)
+		}
+	}
 }
 
 // TestExports looks at the library itself: what it offers and what it pulls into the host.
