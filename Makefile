@@ -16,6 +16,7 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard /lib/*/security/pam_unix.
 STATEDIR ?= /var/lib/pam_otpw
 # budget of the long tests: 1 is for every day, 10 takes about ten times as long
 OTPW_BUDGET ?= 1
+# seconds for each fuzz target
 FUZZTIME    ?= 10s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -113,10 +114,23 @@ e2e: test-tools build $(HOSTS)
 race: test-tools
 	CGO_ENABLED=1 $(GO) test -race ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
 
-fuzz: tools
-	for f in FuzzParse FuzzResponse FuzzLockFile; do \
-	  $(GO) test ./otp -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) || exit 1; done
-	$(GO) test ./pam/module -run '^$$' -fuzz '^FuzzServe$$' -fuzztime $(FUZZTIME)
+# The corpora are kept: in testdata/fuzz beside each Go target, which go test always runs, and in $(CORPUS), which
+# TestCorpus runs. What a long run finds is in $(B)/corpus, and in $(go env GOCACHE)/fuzz. To keep it:
+# for C, `build/fuzz-entry -merge=1 pam/entry/test/testdata/corpus build/corpus`, and for Go copy the files that are
+# worth it. What makes a target fail, go test puts into testdata/fuzz by itself; C's are $(B)/crash-*.
+CORPUS := pam/entry/test/testdata/corpus
+FUZZGO := ./otp ./pam/module
+
+$(B)/fuzz-entry: pam/entry/test/testdata/fuzz.c $(ENTRY) pam/entry/child.h pam/protocol.h $(B)/version | compiler
+	@scripts/need 'make fuzz' clang:clang '/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a:libclang-rt-dev'
+	clang -O1 -g $(WARN) $(DEFS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $<
+
+fuzz: $(B)/fuzz-entry
+	@mkdir -p $(B)/corpus
+	$(B)/fuzz-entry -verbosity=0 -print_final_stats=1 -max_total_time=$(FUZZTIME:s=) -timeout=30 -max_len=4096 \
+	  -artifact_prefix=$(B)/ $(B)/corpus $(CORPUS)
+	for p in $(FUZZGO); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+	  $(GO) test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; done; done
 
 demo: test-tools build
 	$(GO) build -buildvcs=false -o $(B)/demo ./e2e/demo
@@ -134,7 +148,8 @@ lint: compiler
 	$(GO) run $(STATICCHECK) ./...
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh')
 	for f in $(ENTRY) pam/worker/worker.c; do \
-	  $(CC) -O2 $(WARN) $(DEFS) -fanalyzer -fsyntax-only $$f || exit 1; done
+	  $(CC) -O2 $(WARN) $(DEFS) -fanalyzer -fsyntax-only $$f || exit 1; \
+	  ! command -v clang >/dev/null || clang -O2 $(WARN) $(DEFS) -fsyntax-only $$f || exit 1; done
 
 # ---- install ----
 

@@ -1247,29 +1247,3 @@ func TestOTPW2(t *testing.T) {
 		t.Run(name, test)
 	}
 }
-
-func FuzzLockFile(f *testing.F) {
-	for _, seed := range []string{"", "044", "044,027", "044,027,001", "044,", ",", "0444", "044,044", "-44"} {
-		f.Add(seed, 3)
-	}
-	f.Fuzz(func(t *testing.T, target string, width int) {
-		if width < 1 || width > maxNumberLen {
-			return
-		}
-		names, ok := parseLock(target, width)
-		if ok != (names != nil) || len(names) > maxAside {
-			t.Fatalf("%q, %v", names, ok)
-		}
-		if ok && strings.Join(names, ",") != target {
-			t.Fatalf("%q reads as %q", target, names)
-		}
-		for _, n := range names {
-			if len(n) != width || strings.Trim(n, "0123456789") != "" {
-				t.Fatalf("name %q", n)
-			}
-		}
-		if ok && !isLockTarget(target) {
-			t.Fatalf("%q is a lock file, but -l would call it damaged", target)
-		}
-	})
-}

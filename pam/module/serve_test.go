@@ -24,13 +24,13 @@ const prefix = "geHeim"
 func password(i int) string { return fmt.Sprintf("pass%04d", i) }
 
 // makeHome makes a home directory with a list of n passwords in the order of the sheet.
-func makeHome(t *testing.T, n int) string {
+func makeHome(t testing.TB, n int) string {
 	t.Helper()
 	return makeHomeOf(t, n, otp.Header{Format: otp.OTPW1})
 }
 
 // makeHomeOf does it with a list of another header.
-func makeHomeOf(t *testing.T, n int, h otp.Header) string {
+func makeHomeOf(t testing.TB, n int, h otp.Header) string {
 	t.Helper()
 	home := t.TempDir()
 	var pws []otp.Numbered
