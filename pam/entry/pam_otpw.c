@@ -637,6 +637,8 @@ static int serve(struct login *l, const struct account *a, int argc, const char 
 	if (length > 0) {
 		if (start(l, &c))
 			ret = relay(l, request, length);
+		if (ret == PAM_SUCCESS && a->unknown)
+			disbelieve(l, "worker reported success for a user that does not exist");
 		finish(l);
 	}
 	free(request);

@@ -82,6 +82,12 @@ func TestDecoy(t *testing.T) {
 		in.configure(t, "report", "decoy")
 		wants("stranger", "0 0")
 
+		// Nobody's worker has only nobody's rights, and lets nobody in.
+		in.configure(t, "keep=0", "decoy")
+		out := in.run(t, host{user: "stranger", stdin: "right\n"})
+		out.wantResult(systemErr)
+		out.want(`user=- rhost=- result=error reason="worker reported success for a user that does not exist`, "authtok none")
+
 		// No user's worker may be given places to fill without decoys, or many.
 		before, err := os.ReadFile(state)
 		must(t, err)
@@ -97,7 +103,7 @@ func TestDecoy(t *testing.T) {
 
 		// Descriptors that a host has closed do not become the state file.
 		in.configure(t, "keep=1", "decoy")
-		out := in.run(t, host{stdin: "right\n", flags: []string{"-c"}})
+		out = in.run(t, host{stdin: "right\n", flags: []string{"-c"}})
 		out.want("result=accepted")
 		out.wantNot("is somebody's")
 		if now, err := os.ReadFile(state); err != nil || bytes.Contains(now, []byte("noise")) {
