@@ -121,7 +121,7 @@ race: test-tools
 CORPUS := pam/entry/test/testdata/corpus
 FUZZGO := ./otp ./pam/module
 
-$(B)/fuzz-entry: pam/entry/test/testdata/fuzz.c $(ENTRY) pam/entry/child.h pam/protocol.h $(B)/version | compiler
+$(B)/fuzz-entry: pam/entry/test/testdata/fuzz.c pam/entry/pam_otpw.c $(wildcard pam/entry/*.h) pam/protocol.h $(B)/version | compiler
 	@scripts/need 'make fuzz' clang:clang '/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a:libclang-rt-dev'
 	clang -O1 -g $(WARN) $(DEFS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $<
 

@@ -62,6 +62,7 @@ func listSeeds(f *testing.F) (seeds []string) {
 		"OTPW1\n2 3 12 8\n"+rows(2),
 		"OTPW1\n# comment\n3 3 12 8 tail\n"+rows(2)+"---------------\nbehind",
 		"OTPW1\n#"+strings.Repeat("x", 78)+"\n1 26 12 999\n"+strings.Repeat("7", 26)+"ABCDEFGHIJKL\n",
+		"OTPW1\n1 27 12 999\n"+strings.Repeat("7", 27)+"ABCDEFGHIJKL\n",
 		"OTPW1\n1 1 12 4\n0ABCDEFGHIJKL\n",
 		"OTPW1\n9999 1 12 4\n",
 		"OTPW1\n",
@@ -69,7 +70,9 @@ func listSeeds(f *testing.F) (seeds []string) {
 		header2+rows2(2),
 		strings.Replace(header2, "entries: 2", "entries: 1", 1)+strings.Repeat("-", 46)+"\n",
 		strings.NewReplacer("2026-11-23T03:00:00Z", "0001-01-01T00:00:01Z", "2027", "9999").Replace(header2)+rows2(2),
+		strings.Replace(header2, "2027", "2026", 1)+rows2(2),
 		largest+strings.Repeat("7", 26)+strings.Repeat("/", hashLen2)+"\n",
+		strings.Replace(largest, "digits: 26", "digits: 27", 1)+strings.Repeat("7", 27)+strings.Repeat("/", hashLen2)+"\n",
 		"",
 	)
 }
@@ -238,8 +241,8 @@ func FuzzResponse(f *testing.F) {
 		if !bytes.Equal(Normalize(norm), norm) || !bytes.Equal(Normalize(password), password) {
 			t.Fatal("normalised again it is different")
 		}
-		trimmed := (&Header{Format: OTPW2}).trim(prefix)
-		if string(trimmed) != strings.Trim(wantPrefix, " \t") || string((&Header{Format: OTPW1}).trim(prefix)) != wantPrefix {
+		trimmed := OTPW2.TrimPrefix(prefix)
+		if string(trimmed) != strings.Trim(wantPrefix, " \t") || string(OTPW1.TrimPrefix(prefix)) != wantPrefix {
 			t.Fatalf("prefix %q trimmed to %q", prefix, trimmed)
 		}
 		if string(whole) != string(response)+"behind" {
@@ -263,13 +266,19 @@ func FuzzResponse(f *testing.F) {
 // FuzzLockFile lets logins meet a lock file with any target. script says what
 // happens: its first byte chooses the options, each other one a step.
 func FuzzLockFile(f *testing.F) {
-	for i, seed := range []string{"0004", "0004,0007", "0004,0007,0001", "0004,", ",", "00444", "0004,0004", "-004", "9999", "junk"} {
-		for _, script := range []string{"\x00", "\x01", "\x02", "\x04", "\x08"} {
-			f.Add(seed, []byte(script+"abacadaefbgaabbccddeeffgg"[i:]))
+	for i, seed := range []string{"0004", "0004,0007", "0004,0007,0001", "0004,0007,0001,0002", "0004,", ",", "00444", "0004,0004", "-004", "9999", "junk"} {
+		for _, options := range []string{"\x00", "\x01", "\x02", "\x04", "\x08"} {
+			// a and b begin a login, c and d answer rightly, e wrongly, f closes, g makes the lock file stale
+			f.Add(seed, []byte(options+"abacadaefbgaabbccddeeffgg"[i:]))
+			f.Add(seed, []byte(options+"gafgafgac"))
 		}
 	}
 	defer func(old func(int) error) { fdatasync = old }(fdatasync)
 	fdatasync = func(int) error { return nil } // no power is cut here
+
+	if unix.Access("/dev/shm", unix.W_OK) == nil { // files in memory: many times as fast
+		f.Setenv("TMPDIR", "/dev/shm")
+	}
 	path := makeList(f, 14)
 	list := readFile(f, path)
 	f.Fuzz(func(t *testing.T, target string, script []byte) {
@@ -280,6 +289,7 @@ func FuzzLockFile(f *testing.F) {
 		s := scene{t: t, path: path, accepted: map[string]bool{}, alone: map[string]bool{}}
 		s.o = Options{NoLock: script[0]&1 != 0, Reask: script[0]&2 != 0, LegacyLock: script[0]&4 != 0}
 		s.strict = !s.o.NoLock && !s.o.Reask
+		s.forged = !s.o.NoLock && !s.o.LegacyLock && (script[0]&8 != 0 || !isLockSlowly(target, 4))
 		if err := os.WriteFile(path, list, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -313,6 +323,7 @@ type scene struct {
 	accepted map[string]bool // numbers that let somebody in
 	alone    map[string]bool // numbers that were asked for alone
 	strict   bool            // a number may be asked for alone only once
+	forged   bool            // none may, until a success
 }
 
 // forge puts a lock file there, a link or not. False: there can be no such link.
@@ -362,6 +373,7 @@ func (s *scene) play(steps []byte, target string) {
 
 // tamper does what the original module, or the user, may do to a lock file.
 func (s *scene) tamper(how byte, target string) {
+	s.forged = s.forged && how%3 == 0
 	switch how % 3 {
 	case 0: // stale
 		old := []unix.Timespec{{Sec: 1}, {Sec: 1}}
@@ -381,6 +393,11 @@ func (s *scene) tamper(how byte, target string) {
 }
 
 func (s *scene) begin() {
+	target, err := os.Readlink(s.path + ".lock")
+	var aside []string
+	if err == nil && isLockSlowly(target, 4) {
+		aside = strings.Split(target, ",")
+	}
 	l, err := Begin(s.path, s.o)
 	if err != nil {
 		if !errors.Is(err, ErrExhausted) && !errors.Is(err, ErrTooFew) {
@@ -391,8 +408,8 @@ func (s *scene) begin() {
 	s.open = append(s.open, l)
 	numbers := strings.Split(l.Challenge(), "/")
 	for i, n := range numbers {
-		if s.accepted[n] || slices.Contains(numbers[:i], n) {
-			s.t.Fatalf("asked for %s, accepted before: %v", l.Challenge(), s.accepted)
+		if s.accepted[n] || slices.Contains(numbers[:i], n) || slices.Contains(aside, n) {
+			s.t.Fatalf("asked for %s, set aside: %v, accepted before: %v", l.Challenge(), aside, s.accepted)
 		}
 	}
 	switch {
@@ -401,6 +418,8 @@ func (s *scene) begin() {
 		s.t.Fatalf("asked for %s", l.Challenge())
 	case s.strict && s.alone[numbers[0]]:
 		s.t.Fatalf("asked for %s alone twice", numbers[0])
+	case s.forged:
+		s.t.Fatalf("asked for %s, with a forged lock file", numbers[0])
 	default:
 		s.alone[numbers[0]] = true
 	}
@@ -426,6 +445,7 @@ func (s *scene) answer(which int, rightly bool) {
 	case err != nil:
 		return
 	}
+	s.forged = false
 	for _, n := range strings.Split(challenge, "/") {
 		if s.accepted[n] {
 			s.t.Fatalf("%s let two in", n)

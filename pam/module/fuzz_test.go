@@ -20,6 +20,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/otpw-go/otpw/otp"
 )
 
@@ -31,7 +33,7 @@ func oneLine(text string) bool {
 // FuzzArguments: args are the arguments, with NULs between them, as in a request.
 func FuzzArguments(f *testing.F) {
 	for _, seed := range []string{
-		"", "debug\x00nolock\x00reask\x00legacy_lock\x00trust_locks",
+		"", "debug\x00decoy\x00nolock\x00reask\x00legacy_lock\x00trust_locks",
 		"lock_timeout=60\x00kdf_max_memory=16\x00kdf_max_passes=3",
 		"lock_timeout=2147483647\x00kdf_max_memory=4096\x00kdf_max_passes=1000",
 		"lock_timeout=2147483648\x00kdf_max_memory=4097\x00kdf_max_passes=1001",
@@ -52,6 +54,8 @@ func FuzzArguments(f *testing.F) {
 			switch {
 			case arg == "debug":
 				want.debug = true
+			case arg == "decoy":
+				want.decoy = true
 			case arg == "nolock":
 				want.NoLock = true
 			case arg == "reask":
@@ -119,6 +123,7 @@ const (
 	fuzzResponse         // what is in the response
 	fuzzPrefix           // what is in the response before the right passwords
 	fuzzArguments        // the arguments, in lines; the response is right
+	fuzzDecoy            // the decoy; behind a `!` there is a response, and it is right
 	fuzzKinds
 )
 
@@ -138,22 +143,30 @@ func fuzzHomes(f *testing.F) (homes []string) {
 // send. how chooses what the input is, the list, and how many frames the worker
 // can send before the entry is gone.
 func FuzzServe(f *testing.F) {
+	const decoy = "0123456789abcdef 0 0"
 	for kind, seeds := range [fuzzKinds][]string{
 		fuzzAll: {
 			"", frame(frameRequest, ""), frame(frameRequest, "protocol=1\x00"), frame(frameResponse, "secret"), "Q\xff\xff\x00",
 			frame(frameRequest, "protocol=1\x00home=/nonexistent\x00log=x\x00arg=debug\x00arg=lock_timeout=1\x00arg=kdf_max_memory=9\x00"),
 			frame(frameRequest, "protocol=1\x00home=/nonexistent\x00") + frame(frameResponse, "secret"),
+			frame(frameRequest, "protocol=1\x00home=/nonexistent\x00account=none\x00decoy="+decoy+"\x00arg=reask\x00") + frame(frameResponse, "secret"),
 		},
-		fuzzAnswer:    {"", "R", "R\x00\x05half", "R\x20\x00", frame(frameResponse, "wrong"), frame(framePrompt, "wrong"), frame(frameRequest, "")},
+		fuzzAnswer: {"", "R", "R\x00\x05half", "R\x20\x00", frame(frameResponse, "wrong"), frame(framePrompt, "wrong"), frame(frameRequest, ""),
+			frame(frameResponse, strings.Repeat("x", maxResponse)), frame(frameResponse, strings.Repeat("x", maxResponse+1))},
 		fuzzResponse:  {"", "short", "long enough to be one", "\x08\x08\x7f", "\x00\xff"},
 		fuzzPrefix:    {"", prefix, " " + prefix + "\t", prefix + "\x08", prefix + prefix},
+		fuzzDecoy:     {"", decoy, "!" + decoy, "0123456789abcdef 255 1", "ffffffffffffffff 2 0", "0123456789abcdef 256 0", "0 0 0", decoy + " 0"},
 		fuzzArguments: {"", "debug", "debug\nreask\nlegacy_lock\nlock_timeout=1", "nolock\nunknown\nkdf_max_memory=0", strings.Repeat("x", 2000)},
 	} {
 		for i, seed := range seeds {
 			for how := range 5 { // each list
-				f.Add(byte(kind+fuzzKinds*(how+5*(i%4))), []byte(seed))
+				f.Add(byte(kind+fuzzKinds*how), []byte(seed))
+				f.Add(byte(kind+fuzzKinds*(how+5*(1+i%3))), []byte(seed))
 			}
 		}
+	}
+	if unix.Access("/dev/shm", unix.W_OK) == nil { // files in memory: many times as fast
+		f.Setenv("TMPDIR", "/dev/shm")
 	}
 	homes := fuzzHomes(f)
 	var lists [][]byte
@@ -166,7 +179,7 @@ func FuzzServe(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, how byte, in []byte) {
 		kind, which, cut := int(how)%fuzzKinds, int(how)/fuzzKinds%len(homes), int(how)/fuzzKinds/len(homes)%4
-		if len(in) > 4000 || kind == fuzzArguments && bytes.IndexByte(in, 0) >= 0 {
+		if len(in) > maxResponse+100 || kind >= fuzzArguments && bytes.IndexByte(in, 0) >= 0 {
 			return
 		}
 		defer time.AfterFunc(30*time.Second, func() { panic("hangs") }).Stop()
@@ -174,19 +187,16 @@ func FuzzServe(f *testing.F) {
 		setUp(t, list, lists[which], which == 2)
 
 		p := &peer{t: t, writes: cut - 1, answer: fuzzAnswers(kind, string(in))}
-		switch kind {
-		case fuzzAll:
-			p.in.Write(in)
-		case fuzzArguments:
-			p.in.WriteString(frame(frameRequest, ask(home, strings.Split(string(in), "\n")...)))
-		default:
-			p.in.WriteString(frame(frameRequest, ask(home)))
-		}
+		request := fuzzRequest(kind, home, string(in))
+		p.in.WriteString(request)
+		checkRequest(t, request[min(3, len(request)):])
 		line := p.check(kind, Serve(p))
 
 		asked := slices.ContainsFunc(p.frames, func(f string) bool { return f[0] == framePrompt })
-		right := kind == fuzzArguments || kind == fuzzPrefix && string(in) == prefix ||
-			kind == fuzzPrefix && which == 1 && strings.Trim(string(in), " \t") == prefix
+		if whole := isResponse(string(in)); kind == fuzzAnswer && asked && strings.HasPrefix(line, "result=abandoned ") == whole {
+			t.Fatalf("%q to %q", line, in)
+		}
+		right := fuzzRight(kind, which, string(in))
 		if accepted := strings.HasPrefix(line, "result=accepted "); accepted != (asked && right) {
 			t.Fatalf("%q to %q", line, in)
 		}
@@ -217,20 +227,81 @@ func setUp(t *testing.T, list string, data []byte, multi bool) {
 	}
 }
 
-// fuzzAnswers makes what the entry answers of the input.
+// fuzzRequest makes what the entry sends at first of the input.
+func fuzzRequest(kind int, home, in string) string {
+	request := ask(home)
+	switch kind {
+	case fuzzAll:
+		return in
+	case fuzzArguments:
+		request = ask(home, strings.Split(in, "\n")...)
+	case fuzzDecoy:
+		request = ask(home, "reask") + "decoy=" + strings.TrimPrefix(in, "!") + "\x00"
+	}
+	return frame(frameRequest, request)
+}
+
+var (
+	slowRequest = regexp.MustCompile(`^(?:[^=\x00]*=[^\x00]*\x00)+$`)
+	slowDecoy   = regexp.MustCompile(`(?:^|\x00)decoy=([^\x00]*)`)
+	slowValue   = regexp.MustCompile(`^[0-9a-fA-F]{16} 0*([0-9]{1,3}) 0*[01]$`)
+)
+
+// checkRequest compares the parser of requests with patterns.
+func checkRequest(t *testing.T, payload string) {
+	want := slowRequest.MatchString(payload)
+	for _, m := range slowDecoy.FindAllStringSubmatch(payload, -1) {
+		value := slowValue.FindStringSubmatch(m[1])
+		want = want && value != nil && (len(value[1]) < 3 || value[1] <= "255")
+	}
+	r, err := parseRequest([]byte(payload))
+	if (err == nil) != want {
+		t.Fatalf("error %v, but a request: %v", err, want)
+	}
+	if n := strings.Count("\x00"+payload, "\x00arg="); want && len(r.args) != n {
+		t.Fatalf("%d arguments, want %d", len(r.args), n)
+	}
+}
+
+// fuzzAnswers makes what it answers.
 func fuzzAnswers(kind int, in string) func(prompt string) string {
 	return func(prompt string) string {
 		whole, _ := rightly(prompt)
-		switch kind {
-		case fuzzArguments:
+		switch {
+		case kind == fuzzArguments || kind == fuzzDecoy && strings.HasPrefix(in, "!"):
 			return frame(frameResponse, whole)
-		case fuzzPrefix:
+		case kind == fuzzPrefix:
 			return frame(frameResponse, in+strings.TrimPrefix(whole, prefix))
-		case fuzzResponse:
+		case kind == fuzzResponse:
 			return frame(frameResponse, in)
+		case kind == fuzzAnswer:
+			return in
 		}
-		return in
+		return ""
 	}
+}
+
+// isResponse reports whether in begins with a frame that is a response.
+func isResponse(in string) bool {
+	if len(in) < 3 || in[0] != 'R' {
+		return false
+	}
+	n := int(in[1])*256 + int(in[2])
+	return n <= 8191 && len(in) >= 3+n
+}
+
+// fuzzRight reports whether the answer, if there is a prompt, has to be accepted.
+// There is no list in the last two homes that anybody can be right about.
+func fuzzRight(kind, which int, in string) bool {
+	switch kind {
+	case fuzzArguments:
+		return true
+	case fuzzDecoy:
+		return strings.HasPrefix(in, "!") && which < 3
+	case fuzzPrefix:
+		return in == prefix || which == 1 && strings.Trim(in, " \t") == prefix
+	}
+	return false
 }
 
 // What results a word in the log may come with.
@@ -263,22 +334,27 @@ func (p *peer) check(kind int, unsaid string) (line string) {
 		}
 	}
 	gone := p.writes == 0
-	if _, text, ok := strings.Cut(unsaid, " result="); ok && gone {
+	if who, text, ok := strings.Cut(unsaid, " result="); ok && gone && who != "" {
 		line, said = "result="+text, said+1
 	} else if unsaid != "" {
 		p.t.Fatalf("unsaid %q", unsaid)
 	}
-	if said != 1 && (said != 0 || kind != fuzzAll || !gone) {
+	known := kind != fuzzAll && kind != fuzzDecoy // the others make whole requests
+	if said != 1 && (said != 0 || known || !gone) {
 		p.t.Fatalf("%d lines with the result: %q, unsaid %q", said, p.frames, unsaid)
 	}
 	if gone {
 		return line
 	}
 	word, _, _ := strings.Cut(strings.TrimPrefix(line, "result="), " ")
-	if !regexp.MustCompile(`^L*P?L+N?F$`).MatchString(kinds) || strings.Contains(kinds, "N") != (word == "accepted") {
+	if !regexp.MustCompile(`^L*D?L*P?D?L+N?F$`).MatchString(kinds) || strings.Contains(kinds, "N") != (word == "accepted") {
 		p.t.Fatalf("frames %s", kinds)
 	}
-	if result := p.frames[len(kinds)-1][1:]; !strings.Contains(resultsOf[word], result) {
+	results := resultsOf[word]
+	if strings.Contains(line, ` reason="decoy: `) { // which looks like a wrong answer
+		results = resultsOf["refused"]
+	}
+	if result := p.frames[len(kinds)-1][1:]; !strings.Contains(results, result) {
 		p.t.Fatalf("%s with result %v", word, result)
 	}
 	return line

@@ -6,7 +6,7 @@
  * worker moves only while the entry waits (in poll, or for an answer), and time passes only then, so that the same input
  * always gives the same run, and no run takes time.
  *
- * The input: three bytes of flags, the user, the remote host and two arguments (each a byte of length and the text), then
+ * The input: three bytes of flags, one of faults, the user, the remote host and two arguments (each a byte of length and the text), then
  * the steps of the worker (see step), with the answers to its prompts (see converse) between them.
  *
  * Built with libFuzzer by `make fuzz`; with -DCORPUS it runs the files that are its arguments, and counts the results.
@@ -35,6 +35,7 @@
 #include <security/pam_modules.h>
 
 #include "../../child.h"
+#include "../../decoy.h"
 #include "protocol.h"
 
 #define SECOND 1000            /* milliseconds */
@@ -70,6 +71,9 @@ enum { /* flags */
 	OLD_NOTICE = 1 << 13,   /* and somebody a notice: the first argument */
 	HUGE_ARGUMENT = 1 << 14,
 	SILENT = 1 << 15,
+	DECOY = 1 << 16,        /* the argument */
+	NO_STATE = 1 << 17,     /* the secret of decoys cannot be read */
+	BUSY = 1 << 18,
 };
 
 struct line {
@@ -90,6 +94,9 @@ static struct run {
 	int entry, other;           /* the socket, as the entry makes it; -1: none */
 	int worker, process;        /* the worker's end, the eventfd that is the pidfd */
 	int interrupts;             /* signals that the entry will get */
+	int decoy;                  /* where decoys are kept */
+	int nkept, kept;            /* what of them */
+	bool known;                 /* the user has been found */
 	int64_t since;              /* the worker's time runs */
 	bool late;                  /* it is over */
 	bool ended;                 /* the worker is */
@@ -188,7 +195,7 @@ static void say_frame(int type, size_t n, bool same)
 /* The worker's next step. False: it does nothing any more. */
 static bool step(void)
 {
-	static const char types[] = {OTPW_PROMPT, OTPW_LOG, OTPW_NOTICE, OTPW_RESULT};
+	static const char types[] = {OTPW_PROMPT, OTPW_LOG, OTPW_NOTICE, OTPW_RESULT, OTPW_DECOY};
 	char bytes[256];
 	uint8_t what = take();
 	size_t n;
@@ -199,9 +206,12 @@ static bool step(void)
 	default: /* a frame: most steps are */
 		say_frame(types[what & 3], what == 3 ? 1 : take() & 127, false);
 		break;
+	case 7:
+		say_frame(OTPW_DECOY, 1, false);
+		break;
 	case 8: /* a long one */
 		n = (size_t)take() << 3 | what >> 5;
-		say_frame(types[take() & 3], n, true);
+		say_frame(types[take() % sizeof types], n, true);
 		break;
 	case 9: /* many */
 		n = take();
@@ -238,6 +248,11 @@ static bool step(void)
 }
 
 /* ---- the system ---- */
+
+static bool is_closed(int fd)
+{
+	return fd < 0 || fcntl(fd, F_GETFD) < 0;
+}
 
 static int fake_clock_gettime(clockid_t which, struct timespec *ts)
 {
@@ -330,7 +345,8 @@ static int fake_socketpair(int domain, int type, int protocol, int sv[2])
 
 bool clone_child(struct child *c, int *pidfd)
 {
-	check(c->sock >= 0 && c->root == !is_set(NOT_ROOT) && c->uid == 1000);
+	check(c->sock >= 0 && c->root == !is_set(NOT_ROOT) && c->uid == (is_set(UNKNOWN_USER) ? 65534 : 1000));
+	check(is_closed(f.decoy) || (fcntl(f.decoy, F_GETFD) & FD_CLOEXEC) != 0);
 	if (is_set(NO_CHILD)) {
 		errno = EAGAIN;
 		return false;
@@ -339,6 +355,37 @@ bool clone_child(struct child *c, int *pidfd)
 	*pidfd = f.process = eventfd(0, EFD_CLOEXEC);
 	check(f.worker >= 0 && f.process >= 0);
 	return true;
+}
+
+static bool wants_decoy(void)
+{
+	return !is_set(NOT_ROOT) && (is_set(DECOY) || strcmp(f.args[0], "decoy") == 0 || strcmp(f.args[1], "decoy") == 0);
+}
+
+bool decoy_open(struct decoy *d, const char *name, const char **why)
+{
+	check(wants_decoy() && strcmp(name, f.user) == 0 && f.decoy < 0);
+	if (is_set(NO_STATE)) {
+		*why = "cannot be read";
+		return false;
+	}
+	*d = (struct decoy){.fd = eventfd(0, EFD_CLOEXEC), .token = 0x123456789, .state = 7, .busy = is_set(BUSY)};
+	f.decoy = d->fd;
+	return true;
+}
+
+void decoy_keep(const struct decoy *d, unsigned char state)
+{
+	check(d->fd == f.decoy);
+	f.nkept++;
+	f.kept = state;
+}
+
+void decoy_close(struct decoy *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	d->fd = -1;
 }
 
 static long fake_syscall(long number, ...)
@@ -380,6 +427,7 @@ static int fake_getpwnam_r(const char *name, struct passwd *pw, char *buf, size_
 	snprintf(buf, size, "/home/%s", f.args[1]);
 	*pw = (struct passwd){.pw_name = f.user, .pw_uid = 1000, .pw_gid = 1000, .pw_dir = buf};
 	*found = pw;
+	f.known = true;
 	return 0;
 }
 
@@ -473,7 +521,7 @@ void pam_syslog(const pam_handle_t *pamh, int priority, const char *fmt, ...)
 		check(text[i] >= 0x20 && text[i] < 0x7f, "byte %02x in %s", (unsigned char)text[i], text);
 	check((priority & LOG_FACMASK) == LOG_AUTHPRIV && (priority & LOG_PRIMASK) >= LOG_ERR, "priority %d", priority);
 	check(strncmp(at, "user=", 5) == 0, "%s", text);
-	at = check_name(at + 5, is_set(UNKNOWN_USER) ? "-" : f.user);
+	at = check_name(at + 5, f.known ? f.user : "-");
 	check(strncmp(at, " rhost=", 7) == 0, "%s", text);
 	at = check_name(at + 7, is_set(NO_RHOST) || f.rhost[0] == '\0' ? "-" : f.rhost);
 	check(*at == ' ', "%s", text);
@@ -624,6 +672,8 @@ int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *fmt, 
 #define realpath fake_realpath
 #define lstat fake_lstat
 #define free fake_free
+#undef OTPW_STATE
+#define OTPW_STATE "state" /* which decoy_open finds */
 #include "../../pam_otpw.c"
 #undef recv
 #undef free
@@ -654,7 +704,7 @@ static int expect(char notice[OTPW_NOTICE_MAX + 1], bool *disbelieved)
 {
 	static const char letters[] = "ewnid"; /* the priorities from LOG_ERR on */
 	const unsigned char *at = said, *behind = said + f.nsaid;
-	int prompts = 0, line = 0;
+	int prompts = 0, line = 0, nkept = 0;
 	char text[OTPW_LOG_MAX + 1];
 
 	*disbelieved = true;
@@ -663,7 +713,7 @@ static int expect(char notice[OTPW_NOTICE_MAX + 1], bool *disbelieved)
 		size_t n = (size_t)(at[1] * 256 + at[2]);
 		int type = at[0];
 		at += OTPW_HEAD;
-		if (n == 0 || n > (type == OTPW_LOG ? 1024U : type == OTPW_RESULT ? 1U : 511U) || (size_t)(behind - at) < n)
+		if (n == 0 || n > (type == OTPW_LOG ? 1024U : type == OTPW_RESULT || type == OTPW_DECOY ? 1U : 511U) || (size_t)(behind - at) < n)
 			return PAM_SYSTEM_ERR;
 		memcpy(text, at, n);
 		text[n] = '\0';
@@ -679,10 +729,12 @@ static int expect(char notice[OTPW_NOTICE_MAX + 1], bool *disbelieved)
 		} else if (type == OTPW_NOTICE) {
 			if (strlen(text) == n && printable(text))
 				strcpy(notice, text);
+		} else if (type == OTPW_DECOY) {
+			check(++nkept < f.nkept || (nkept == f.nkept && f.kept == at[0]));
 		} else if (type == OTPW_RESULT) {
 			if (at[0] != 0 && at[0] != 4 && at[0] != 7 && at[0] != 9)
 				return PAM_SYSTEM_ERR;
-			if (at[0] == 0 && (prompts == 0 || !f.answered[prompts - 1]))
+			if (at[0] == 0 && (prompts == 0 || !f.answered[prompts - 1] || is_set(UNKNOWN_USER)))
 				return PAM_SYSTEM_ERR;
 			*disbelieved = f.late;
 			return f.late ? PAM_SYSTEM_ERR : at[0];
@@ -698,6 +750,7 @@ static int expect(char notice[OTPW_NOTICE_MAX + 1], bool *disbelieved)
 static void check_heard(bool whole)
 {
 	char who[1200];
+	bool nobody = false, decoy = false;
 	size_t at = 0;
 
 	for (int frames = 0; at + OTPW_HEAD <= f.nheard; frames++) {
@@ -709,12 +762,15 @@ static void check_heard(bool whole)
 			break;
 		if (frames > 0)
 			continue;
-		snprintf(who, sizeof who, "log=pam_otpw(%s:auth): user=", is_set(NO_SERVICE) ? "-" : "sshd\\x0a");
+		snprintf(who, sizeof who, "log=pam_otpw(%s:auth): user=%s", is_set(NO_SERVICE) ? "-" : "sshd\\x0a", f.known ? "" : "- ");
 		check(n > 30 && memcmp(text, "protocol=1\0version=", 19) == 0 && text[n - 1] == '\0');
 		for (const char *s = text; s < text + n; s += strlen(s) + 1) {
 			check(strchr(s, '=') != NULL, "%s", s);
 			check(strncmp(s, "log=", 4) != 0 || strncmp(s, who, strlen(who)) == 0, "%s", s);
+			nobody |= strcmp(s, "account=none") == 0;
+			decoy |= strcmp(s, is_set(BUSY) ? "decoy=0000000123456789 7 1" : "decoy=0000000123456789 7 0") == 0;
 		}
+		check(nobody == is_set(UNKNOWN_USER) && decoy == (f.decoy >= 0));
 	}
 	check(!whole || at == f.nheard);
 }
@@ -727,20 +783,26 @@ static bool token_is_old(void)
 static int authenticate(void)
 {
 	static char huge[70000];
-	const char *argv[] = {f.args[0], f.args[1], huge};
+	const char *argv[4] = {f.args[0], f.args[1]};
 	char notice[OTPW_NOTICE_MAX + 1];
-	bool disbelieved, started = !is_set(UNKNOWN_USER | NO_CHILD | BAD_FILES | HUGE_ARGUMENT);
-	int ret, want;
+	bool disbelieved, started = !is_set(NO_CHILD | BAD_FILES | HUGE_ARGUMENT);
+	int ret, want, argc = 2;
 
 	memset(huge, 'x', sizeof huge - 1);
-	ret = pam_sm_authenticate((pam_handle_t *)&f, 0, is_set(HUGE_ARGUMENT) ? 3 : 2, argv);
+	if (is_set(HUGE_ARGUMENT))
+		argv[argc++] = huge;
+	if (is_set(DECOY))
+		argv[argc++] = "decoy";
+	if (is_set(UNKNOWN_USER) && (!wants_decoy() || is_set(NO_STATE | UNLUCKY_LOOKUP)))
+		started = false;
+	ret = pam_sm_authenticate((pam_handle_t *)&f, 0, argc, argv);
 
 	check(f.response == NULL, "the response is not freed");
 	check(f.clock - START <= (f.prompts + 1) * (PATIENCE + 64 * SECOND) + f.prompts * (TYPING + 3 * 64 * SECOND) + 2 * 66 * SECOND,
 	      "%ld ms", (long)f.clock);
 	settle();
 	if (!started) {
-		check(ret != PAM_SUCCESS && f.nlines == 1 && f.prompts == 0 && token_is_old() && f.env == NULL);
+		check(ret != PAM_SUCCESS && f.nlines == 1 + (wants_decoy() && is_set(NO_STATE)) && f.prompts == 0 && token_is_old() && f.env == NULL);
 		return ret;
 	}
 	check(f.ended || is_set(UNKILLABLE), "the worker is left alive");
@@ -776,18 +838,15 @@ static void open_session(void)
 	check(f.env == NULL && f.infos == shown);
 }
 
-static bool is_closed(int fd)
-{
-	return fd < 0 || fcntl(fd, F_GETFD) < 0;
-}
-
 static int run(const uint8_t *data, size_t size)
 {
 	int ret;
 
-	f = (struct run){.in = data, .end = data + size, .entry = -1, .other = -1, .worker = -1, .process = -1, .clock = START, .since = START};
+	f = (struct run){.in = data, .end = data + size, .entry = -1, .other = -1, .worker = -1, .process = -1, .decoy = -1,
+	                 .clock = START, .since = START};
 	f.flags = take();
 	f.flags |= (unsigned)take() << 8;
+	f.flags |= (unsigned)take() << 16;
 	f.faults = take() * 0x10101U;
 	take_text(f.user, take());
 	take_text(f.rhost, take());
@@ -798,7 +857,7 @@ static int run(const uint8_t *data, size_t size)
 
 	ret = authenticate();
 	leave();
-	check(is_closed(f.entry) && is_closed(f.other) && is_closed(f.process));
+	check(is_closed(f.entry) && is_closed(f.other) && is_closed(f.process) && is_closed(f.decoy));
 	open_session();
 	free(f.token);
 	free(f.env);
