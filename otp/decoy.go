@@ -3,6 +3,7 @@
 package otp
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
@@ -13,10 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The list behind a decoy is like those that otpw-gen makes when it is told nothing.
+// The list behind a decoy is like those that otpw-gen makes when it is told
+// nothing, and partly used up.
 const (
 	decoyEntries = 280
 	decoyWidth   = 3
+	decoyUsed    = 230 // the most
 )
 
 // A Decoy says what somebody is to be asked for who cannot log in.
@@ -71,7 +74,7 @@ func (l *Login) chooseDecoy(d *Decoy, data []byte) error {
 	}
 	switch {
 	case l.o.NoLock:
-		return l.chooseNext(unused, lockFile{})
+		return l.chooseNext(unused, lock)
 	case d.Busy || d.Asked >= most:
 		return l.chooseMulti(unused, lock)
 	}
@@ -79,7 +82,8 @@ func (l *Login) chooseDecoy(d *Decoy, data []byte) error {
 	return l.chooseNext(unused, lock)
 }
 
-// decoyList makes a list: its numbers stand in the order that the token gives.
+// decoyList makes a list: the token gives the order of its numbers, and how many
+// of them are used.
 func decoyList(token uint64) []byte {
 	h := Header{
 		Format:  OTPW2,
@@ -92,7 +96,14 @@ func decoyList(token uint64) []byte {
 	data := h.appendHeader(nil, decoyEntries, decoyWidth, Base64.Len(DefaultEntropy))
 	seed := sha256.Sum256(strconv.AppendUint([]byte("otpw decoy "), token, 16))
 	var hash [hashBytes2]byte
-	for _, n := range mrand.New(mrand.NewChaCha8(seed)).Perm(decoyEntries) {
+	r := mrand.New(mrand.NewChaCha8(seed))
+	used := r.IntN(decoyUsed + 1)
+	for i, n := range r.Perm(decoyEntries) {
+		if i < used {
+			data = append(data, bytes.Repeat([]byte("-"), decoyWidth+hashLen2)...)
+			data = append(data, '\n')
+			continue
+		}
 		rand.Read(hash[:])
 		data = fmt.Appendf(data, "%0*d%s\n", decoyWidth, n, phcBase64.EncodeToString(hash[:]))
 	}

@@ -141,11 +141,22 @@ func TestDecoyNumbers(t *testing.T) {
 	multi(Decoy{Token: 7, Asked: 1, Busy: true}, Options{}, seen[0])
 	multi(Decoy{Token: 7, Asked: 1}, Options{LegacyLock: true}, seen[0])
 
-	for _, d := range []Decoy{{Token: 7}, {Token: 7, Asked: 3}, {Token: 7, Busy: true}} {
+	// nolock asks for what is set aside by others no more than it does with a list.
+	for _, d := range []Decoy{{Token: 7}, {Token: 7, Asked: 2}, {Token: 7, Busy: true}} {
 		before := d.Asked
-		if c := beginDecoy(t, &d, Options{NoLock: true}).Challenge(); c != seen[0] || d.Asked != before {
+		if c := beginDecoy(t, &d, Options{NoLock: true}).Challenge(); c != seen[before] || d.Asked != before {
 			t.Errorf("nolock: asked for %s, then %d", c, d.Asked)
 		}
+	}
+	// Like lists in use, decoys have numbers that never come up, some more, some fewer.
+	least, most := decoyEntries, 0
+	for token := range uint64(200) {
+		l := beginDecoy(t, &Decoy{Token: token}, Options{})
+		n := len(l.list.unused())
+		least, most = min(least, n), max(most, n)
+	}
+	if least < decoyEntries-decoyUsed || least > 70 || most < 260 {
+		t.Errorf("200 decoys have %d to %d unused numbers", least, most)
 	}
 	// Names differ in their first number as numbers on sheets do.
 	first := map[string]int{}
@@ -155,4 +166,24 @@ func TestDecoyNumbers(t *testing.T) {
 	if len(first) < 250 || len(first) > decoyEntries {
 		t.Errorf("2000 names: %d different numbers", len(first))
 	}
+}
+
+// With decoys beside it, a list's multi challenge takes no heed of others', which
+// those of decoys cannot.
+func TestDecoysBeside(t *testing.T) {
+	path := makeList(t, 13)
+	hold := begin(t, path, Options{}) // so that there are multi challenges
+	met := false
+	for range 200 {
+		a, b := begin(t, path, Options{Decoys: true}), begin(t, path, Options{Decoys: true})
+		for n := range strings.SplitSeq(a.Challenge(), "/") {
+			met = met || strings.Contains(b.Challenge(), n)
+		}
+		a.Close()
+		b.Close()
+	}
+	if !met {
+		t.Error("of 200 pairs of challenges no two overlap")
+	}
+	hold.Close()
 }

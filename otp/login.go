@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ const (
 	DefaultKDFMaxMemory = 256 << 10 // KiB
 	DefaultKDFMaxPasses = 20
 )
+
+var clock = time.Now // a variable for the tests
 
 const (
 	multi    = 3  // passwords of a multi challenge
@@ -44,6 +47,9 @@ type Options struct {
 	LockTimeout time.Duration
 	// TrustLocks says that locks on network file systems work between hosts.
 	TrustLocks bool
+	// Decoys says that there are decoys ([BeginDecoy]) beside this login, which
+	// it must be like: a multi challenge does not step over entries of others.
+	Decoys bool
 	// KDFMaxMemory, in KiB, and KDFMaxPasses bound what one hash of an OTPW2
 	// list may cost; zero means [DefaultKDFMaxMemory] and [DefaultKDFMaxPasses].
 	KDFMaxMemory, KDFMaxPasses int
@@ -104,7 +110,7 @@ func (l *Login) choose() (err error) {
 		return l.fail(fmt.Errorf("%w: %d KiB and %d passes, at most %d and %d allowed",
 			ErrCost, k.Memory, k.Passes, l.o.KDFMaxMemory, l.o.KDFMaxPasses))
 	}
-	if l.list.Expired(time.Now()) {
+	if l.list.Expired(clock()) {
 		return l.fail(fmt.Errorf("%w on %s", ErrExpired, l.list.Expires.Format(time.DateOnly)))
 	}
 	unused := l.list.unused()
@@ -262,7 +268,7 @@ func (l *Login) chooseMulti(unused []int, lock lockFile) error {
 		}
 		if ok, err := l.f.tryLock(hintLock + i); err != nil {
 			return err
-		} else if !ok && stepped == nil {
+		} else if !ok && stepped == nil && !l.o.Decoys {
 			stepped = []int{i}
 		} else if l.entries = append(l.entries, i); len(l.entries) == multi {
 			return nil
@@ -311,6 +317,9 @@ func (l *Login) Verify(response []byte) (Remaining, error) {
 	if err != nil {
 		return Remaining{}, err
 	}
+	if now.Expired(clock()) { // while the response was awaited
+		return Remaining{}, l.fail(ErrExpired)
+	}
 	right, err := l.compare(now, hashes)
 	if err != nil {
 		return Remaining{}, err
@@ -335,6 +344,9 @@ func (l *Login) hashes(response []byte) []byte {
 	hashes := make([]byte, 0, len(l.entries)*l.list.hashLen()) // all of it, lest growing leave copies behind
 	prefix = l.list.Format.TrimPrefix(prefix)
 	for i, e := range l.entries {
+		if i > 0 && l.list.Format == OTPW2 {
+			runtime.GC() // the memory of the hash before, which can be much
+		}
 		hashes = l.list.appendHash(hashes, prefix, passwords[i*k:(i+1)*k], l.list.Number(e))
 	}
 	clear(passwords)

@@ -315,6 +315,21 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
+// A list that expires while the response is awaited.
+func TestExpiredWhileAsked(t *testing.T) {
+	defer func(h Header) { testFormat, clock = h, time.Now }(testFormat)
+	testFormat = cheap
+	testFormat.Expires = cheap.Created.Add(time.Hour)
+	path := makeList(t, 12)
+	clock = func() time.Time { return testFormat.Expires.Add(-time.Second) }
+	l := begin(t, path, Options{})
+	clock = func() time.Time { return testFormat.Expires }
+	refuses(t, l, right(l.Challenge()), ErrExpired)
+	used(t, path)
+	clock = func() time.Time { return testFormat.Expires.Add(-time.Second) }
+	accepts(t, begin(t, path, Options{}))
+}
+
 // A list may not make a login compute without limit.
 func TestCost(t *testing.T) {
 	for _, tt := range []struct {

@@ -2,6 +2,8 @@
 
 package otp
 
+import "errors"
+
 // Revoke invalidates the unused entries of the list at path whose number which
 // returns true for, and returns how many those were. It waits for nobody's
 // prompt: a login that is being asked for one of them will be refused. After an
@@ -22,7 +24,7 @@ func Revoke(path string, which func(number string) bool) (int, error) {
 			continue
 		}
 		if err := f.overwrite(l, i); err != nil {
-			return n, err
+			return n, errors.Join(err, f.sync())
 		}
 		n++
 	}

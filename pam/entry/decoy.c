@@ -9,12 +9,12 @@
 #include "decoy.h"
 
 /*
- * OTPW_STATE: a secret of 16 random bytes, made at installation, then a byte for each place. Files that end early are
- * fine: what is not there is 0.
+ * OTPW_STATE: a secret of 16 random bytes, made at installation, then a byte for each place: 16 MiB, of which only
+ * those blocks lie on the disk where something was kept. What is behind the end of the file is 0.
  */
 enum {
 	SECRET = 16,
-	PLACES = 4096,
+	PLACES = 1 << 24, /* so many that nobody fills them, or finds two names with one place, soon */
 };
 
 static uint64_t little64(const unsigned char *p)

@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum {
+	DECOY_FILE_MAX = 32 << 20, /* bytes: no file that decoys need is larger, here or in the worker */
+};
+
 struct decoy {
 	int fd;              /* of OTPW_STATE; -1: no decoys */
 	uint64_t token;      /* of the name; says nothing about the secret or another name */
@@ -18,8 +22,8 @@ struct decoy {
 };
 
 /*
- * Takes the place of a name; on failure says why in *why, which may be an error number's text. A place is shared by
- * one in 4096 other names: their prompts then look like each other's. Never waits.
+ * Takes the place of a name; on failure says why in *why. A place is shared by one in 16 million other
+ * names: their prompts then look like each other's. Never waits.
  */
 bool decoy_open(struct decoy *d, const char *name, const char **why);
 

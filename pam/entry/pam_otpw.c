@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -133,12 +134,14 @@ static void name_parties(struct login *l, const char *user)
 	snprintf(l->who, sizeof l->who, "user=%s rhost=%s", name, from);
 }
 
-/* For a user's terminal: UTF-8 may pass, control characters may not. */
+/* For a user's terminal: UTF-8 may pass, control characters may not, also not those from U+0080 to U+009F. */
 static bool is_printable(const char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i], next = i + 1 < n ? (unsigned char)text[i + 1] : 0;
+		if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0))
 			return false;
+	}
 	return true;
 }
 
@@ -194,7 +197,11 @@ static int make_nobody(struct login *l, const char *user, struct account *a)
 	a->pw.pw_name = (char *)user;
 	a->pw.pw_uid = a->pw.pw_gid = NOBODY;
 	a->pw.pw_dir = (char *)"/nonexistent";
-	return find_groups(l, a);
+	if (find_groups(l, a) != PAM_SUCCESS)
+		return PAM_SYSTEM_ERR;
+	a->groups[0] = NOBODY; /* the lookup took its time; who is no user is in no group */
+	a->ngroups = 1;
+	return PAM_SUCCESS;
 }
 
 static int find_account(struct login *l, const char *user, struct account *a)
@@ -230,20 +237,30 @@ static int above_stdio(int fd)
 	return moved;
 }
 
-/* A host that is not root serves only its own account: it has nothing to hide, and could not read the secret. */
-static void find_decoy(struct login *l, const char *user, int argc, const char **argv)
+/*
+ * A host that is not root serves only its own account: it has nothing to hide, and could not read the secret. False:
+ * nobody can be served without giving something away.
+ */
+static bool find_decoy(struct login *l, const char *user, int argc, const char **argv)
 {
+	struct rlimit size;
 	const char *why;
 	bool wanted = false;
 
 	for (int i = 0; i < argc; i++)
 		wanted |= strcmp(argv[i], "decoy") == 0;
 	if (!wanted || geteuid() != 0)
-		return;
+		return true;
+	/* The caller of a set-user-id host would see who has a list by what he lets fail. */
+	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < DECOY_FILE_MAX) {
+		log_error(l, "the caller's limit on the size of files is below %d bytes", DECOY_FILE_MAX);
+		return false;
+	}
 	if (decoy_open(&l->decoy, user, &why))
 		l->decoy.fd = above_stdio(l->decoy.fd);
 	else
 		log_line(l, LOG_ERR, "no decoys: %s: %s", OTPW_STATE, why);
+	return true;
 }
 
 /*
@@ -680,8 +697,7 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 
 	/* What stands where a name should, but is none, may be a password typed too early: it is not logged. */
 	name_parties(&l, "-");
-	find_decoy(&l, user, argc, argv);
-	ret = find_account(&l, user, &a);
+	ret = find_decoy(&l, user, argc, argv) ? find_account(&l, user, &a) : PAM_SYSTEM_ERR;
 	if (ret == PAM_SUCCESS)
 		ret = serve(&l, &a, argc, argv);
 	if (ret == PAM_SUCCESS)

@@ -15,7 +15,6 @@ import (
 // arguments are those of the module's line in the PAM configuration.
 type arguments struct {
 	debug bool
-	decoy bool // the entry acts on it; a request with a Decoy follows from it
 	otp.Options
 }
 
@@ -24,7 +23,7 @@ type arguments struct {
 func parseArgs(args []string) (a arguments, complaints []string) {
 	flags := map[string]*bool{
 		"debug":       &a.debug,
-		"decoy":       &a.decoy,
+		"decoy":       &a.Decoys, // the entry acts on it, too
 		"nolock":      &a.NoLock,
 		"reask":       &a.Reask,
 		"legacy_lock": &a.LegacyLock,

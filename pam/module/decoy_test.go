@@ -32,16 +32,11 @@ func TestDecoy(t *testing.T) {
 	if err := os.Chmod(filepath.Join(open, ".otpw"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	few := makeHome(t, 5)
-	for range 3 {
-		runs(t, ask(few), hangUp)
-	}
 	for name, tt := range map[string]struct{ home, extra, log string }{
 		"no list":        {t.TempDir(), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list"`},
 		"no home":        {"/nonexistent", "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list"`},
 		"home unknown":   {"", "", `eresult=error challenge=NNN reason="REASON: home directory .* is not an absolute path"`},
 		"exhausted":      {spent, "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list exhausted"`},
-		"too few":        {few, "", `nresult=unavailable challenge=NNN reason="REASON: list .*: too few .*"`},
 		"expired":        {makeHomeOf(t, 5, header), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list expired on 1970-01-01"`},
 		"broken":         {broken, "", `eresult=error challenge=NNN reason="REASON: list .*: line 1: does not begin with .*"`},
 		"open to others": {open, "", `eresult=error challenge=NNN reason="REASON: list .*: unsafe list file: .*"`},
@@ -71,6 +66,48 @@ func TestDecoy(t *testing.T) {
 				t.Errorf("without decoys: %+v", h)
 			}
 		})
+	}
+}
+
+// Who was asked for three numbers alone by his list is not asked for others alone
+// when it has too few left for a multi challenge.
+func TestDecoyTooFew(t *testing.T) {
+	t.Parallel()
+	few := makeHome(t, 5)
+	for range 3 {
+		runs(t, ask(few), hangUp)
+	}
+	h := runs(t, ask(few, "decoy")+"decoy=000000000000002a 0 0\x00", rightly)
+	if len(h.prompts) != 1 || strings.Count(h.prompts[0], "/") != 2 || h.kept != nil {
+		t.Fatalf("%+v", h)
+	}
+	challenge := strings.TrimSuffix(strings.TrimPrefix(h.prompts[0], "Password "), ": ")
+	h.check(t, h.prompts[0], pamAuthErr, `nresult=unavailable challenge=`+challenge+` reason="decoy: list .*: too few .*"`)
+}
+
+// Where there happens to be a list for nobody, it lets nobody in.
+func TestDecoyUnknownWithList(t *testing.T) {
+	t.Parallel()
+	home := makeHome(t, 5)
+	h := runs(t, ask(home, "decoy")+"account=none\x00decoy=000000000000002a 0 0\x00", rightly)
+	if h.result != pamAuthErr || !strings.Contains(strings.Join(h.logs, ""), "decoy: unknown user") {
+		t.Errorf("%+v", h)
+	}
+	if h := runs(t, ask(home)+"account=none\x00", rightly); h.result == pamSuccess || h.prompts != nil {
+		t.Errorf("without decoys: %+v", h)
+	}
+}
+
+// Nor does the result tell a list that goes while the response is awaited.
+func TestDecoyResult(t *testing.T) {
+	t.Parallel()
+	home := makeHome(t, 5)
+	gone := func(prompt string) (string, bool) {
+		os.Chmod(filepath.Join(home, ".otpw"), 0o644)
+		return rightly(prompt)
+	}
+	if h := runs(t, ask(home, "decoy")+"decoy=000000000000002a 0 0\x00", gone); h.result != pamAuthErr {
+		t.Errorf("%+v", h)
 	}
 }
 

@@ -55,7 +55,7 @@ func FuzzArguments(f *testing.F) {
 			case arg == "debug":
 				want.debug = true
 			case arg == "decoy":
-				want.decoy = true
+				want.Decoys = true
 			case arg == "nolock":
 				want.NoLock = true
 			case arg == "reask":

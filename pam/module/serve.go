@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 
 	"github.com/otpw-go/otpw/otp"
@@ -107,7 +108,11 @@ func (s *session) attempt(req request, args arguments) byte {
 	defer login.Close()
 	remaining, err := s.converse(login)
 	if err != nil {
-		return s.end(login.Challenge(), err)
+		result := s.end(login.Challenge(), err)
+		if args.Decoys && !errors.Is(err, errAbandoned) {
+			return pamAuthErr // as with decoys: not even a list that expired meanwhile gives another result
+		}
+		return result
 	}
 	s.logResult(logInfo, "accepted challenge=%s remaining=%d/%d", login.Challenge(), remaining.Unused, remaining.Total)
 	s.send(frameNotice, notice(remaining), maxText)
@@ -123,8 +128,11 @@ func (s *session) begin(req request, args arguments) (*otp.Login, error) {
 	list := filepath.Join(req.home, otp.FileName)
 	s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
 	login, err := otp.Begin(list, args.Options)
-	if err != nil && req.unknown {
-		err = errUnknownUser
+	if req.unknown { // whatever there is at that place
+		if err == nil {
+			login.Close()
+		}
+		return nil, errUnknownUser
 	}
 	return login, err
 }
@@ -143,6 +151,9 @@ func (s *session) converse(login *otp.Login) (otp.Remaining, error) {
 // attemptDecoy asks somebody who cannot log in, for the reason cause, and refuses
 // whatever the answer is, as it would refuse a wrong one of somebody who can.
 func (s *session) attemptDecoy(decoy *otp.Decoy, args arguments, cause error) byte {
+	if errors.Is(cause, otp.ErrTooFew) {
+		decoy.Asked = math.MaxUint8 // he was asked for numbers alone by his list
+	}
 	before := decoy.Asked
 	login, err := otp.BeginDecoy(decoy, args.Options)
 	if err != nil {

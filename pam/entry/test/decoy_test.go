@@ -17,7 +17,7 @@ import (
 // The key of the test vectors that SipHash was published with.
 var secret = []byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f")
 
-const places = 4096
+const places = 1 << 24
 
 func token(name string) uint64 {
 	return siphash.Hash(0x0706050403020100, 0x0f0e0d0c0b0a0908, []byte(name))
@@ -109,6 +109,15 @@ func TestDecoy(t *testing.T) {
 		if now, err := os.ReadFile(state); err != nil || bytes.Contains(now, []byte("noise")) {
 			t.Errorf("the host has written into the state file: %v", err)
 		}
+		// A limit of the caller's that decoys would run into, but not those who have a list, is for all.
+		for _, user := range []string{"nobody", "stranger"} {
+			out := in.run(t, host{user: user, stdin: "right\n", flags: []string{"-L", "FSIZE=33554431"}})
+			out.wantResult(systemErr)
+			out.want(`user=- rhost=- result=error reason="the caller's limit on the size of files is below 33554432 bytes"`)
+			out.wantNot("prompt:")
+		}
+		in.run(t, host{user: "stranger", flags: []string{"-L", "FSIZE=33554432"}}).want("prompt:")
+
 		// Nobody but root has decoys, nor a line about it.
 		out = in.run(t, host{uid: nobody, stdin: "right\n"})
 		out.want("\nauthenticate: 0\n")

@@ -452,6 +452,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"no-priority", "", systemErr, "worker sent a log line without a priority", 0},
 		{"nul-priority", "", systemErr, "worker sent a log line without a priority", 0},
 		{"control-prompt", "right\n", systemErr, "worker sent a prompt that cannot be asked", 0},
+		{"c1-prompt", "right\n", systemErr, "worker sent a prompt that cannot be asked", 0},
 		{"prompt-after-hang-up", "", systemErr, "worker sent a prompt that cannot be asked", endTimeout},
 		{"flood", "", systemErr, "worker sent more than 200 frames", 0},
 		{"notices", "", systemErr, "worker sent more than 200 frames", 0},

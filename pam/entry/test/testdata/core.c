@@ -346,6 +346,8 @@ static void misbehave(const char *what, const char *request)
 		put(OTPW_LOG, "\0result", 7);
 	if (strcmp(what, "control-prompt") == 0)
 		ask("Pass\x1b[2Jword: ", 1);
+	if (strcmp(what, "c1-prompt") == 0)
+		ask("Pass\xc2\x9b" "2Jword: ", 1);
 	if (strcmp(what, "utf8-prompt") == 0)
 		ask("Mot de passe n\xc2\xba 7: ", 1);
 	if (strcmp(what, "format-prompt") == 0)
