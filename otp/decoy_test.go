@@ -3,6 +3,7 @@
 package otp
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/otpw-go/otpw/printsheet"
 )
 
 func beginDecoy(t *testing.T, d *Decoy, o Options) *Login {
@@ -108,6 +111,27 @@ func readLock(t *testing.T, path string) []string {
 		return nil
 	}
 	return strings.Split(target, ",")
+}
+
+// The list behind a decoy is like that of an otpw-gen that is told nothing.
+func TestDecoyLikeDefault(t *testing.T) {
+	page := printsheet.Page{Height: printsheet.DefaultHeight, Width: printsheet.DefaultWidth, Pages: 1}
+	want, err := printsheet.New(page, Base64.PrintedLen(DefaultEntropy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse(decoyList(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Len() != want.Count || got.width != want.Digits || got.PasswordLen() != Base64.Len(DefaultEntropy) {
+		t.Errorf("%d entries, %d digits, %d characters; want %+v", got.Len(), got.width, got.PasswordLen(), want)
+	}
+	last := got.Len() - 1 // unused, as those before it may not be
+	if other, err := Parse(decoyList(1)); err != nil || bytes.Equal(got.KDF.Salt, other.KDF.Salt) ||
+		bytes.Equal(got.hash(last), other.hash(last)) || bytes.Equal(got.hash(last), got.hash(last-1)) {
+		t.Errorf("salt or hashes can be foreseen, %v", err)
+	}
 }
 
 func TestDecoyNumbers(t *testing.T) {

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -175,6 +177,8 @@ func TestParseOTPW2(t *testing.T) {
 		{"escape in host", "host.example", "\x1b[31mhost", 7},
 		{"time zone", "2026-11-23T03:00:00Z", "2026-11-23T03:00:00+01:00", 8},
 		{"fraction", "2026-11-23T03:00:00Z", "2026-11-23T03:00:00.5Z", 8},
+		{"created at the zero time", "created: 2026-11-23T03:00:00Z", "created: 0001-01-01T00:00:00Z", 8},
+		{"expires at the zero time", "2027-11-23T03:00:00Z", "0001-01-01T00:00:00Z", 9},
 		{"no date", "2026-11-23T03:00:00Z", "yesterday", 8},
 		{"day that is none", "2026-11-23T03:00:00Z", "2026-02-30T03:00:00Z", 8},
 		{"expiry before creation", "2027-11-23T03:00:00Z", "2026-11-23T03:00:00Z", 11},
@@ -275,6 +279,52 @@ func TestWorkers(t *testing.T) {
 		if got := h.workers(tt.n, tt.cores); got != tt.want {
 			t.Errorf("%d KiB, %d passwords, %d cores: %d at a time, want %d", tt.memory, tt.n, tt.cores, got, tt.want)
 		}
+	}
+}
+
+// As many hashes at a time as workers says, and none after the context has ended;
+// Progress is never called twice at the same time.
+func TestMakeAtATime(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	var running, most, hashed, progressing atomic.Int32
+	defer func(before func(_, _ []byte, _, _ uint32, _ uint8, _ uint32) []byte) { idKey = before }(idKey)
+	idKey = func(_, _ []byte, _, _ uint32, _ uint8, n uint32) []byte {
+		now := running.Add(1)
+		for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
+		}
+		time.Sleep(time.Millisecond)
+		running.Add(-1)
+		hashed.Add(1)
+		return make([]byte, n)
+	}
+	var pws []Numbered
+	for i := range 100 {
+		pws = append(pws, Numbered{fmt.Sprint(100 + i), []byte("password")})
+	}
+	r := Recipe{Header: cheap, Progress: func(int) {
+		if progressing.Add(1) != 1 {
+			t.Error("two calls of Progress at the same time")
+		}
+		runtime.Gosched()
+		progressing.Add(-1)
+	}}
+	r.KDF.Memory = makeMemory / 3
+	if _, err := r.Make(t.Context(), nil, pws); err != nil || most.Load() > 3 || most.Load() < 2 {
+		t.Errorf("%d at a time, %v", most.Load(), err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	hashed.Store(0)
+	r.Progress = func(int) { cancel() }
+	if _, err := r.Make(ctx, nil, pws); !errors.Is(err, context.Canceled) || hashed.Load() > 6 {
+		t.Errorf("%d hashed, %v", hashed.Load(), err)
+	}
+}
+
+// The second that a list expires in is the first without logins.
+func TestExpired(t *testing.T) {
+	h := Header{Expires: time.Date(2027, 11, 23, 3, 0, 0, 0, time.UTC)}
+	if h.Expired(h.Expires.Add(-1)) || !h.Expired(h.Expires) || (&Header{}).Expired(h.Expires) {
+		t.Error("not from its end on")
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // inspects checks what the next login is asked for, what is set aside, and
@@ -61,6 +63,16 @@ func TestInspect(t *testing.T) {
 	}
 	inspects(t, path, "", false, ErrExhausted)
 
+	path = makeList(t, minMulti) // just enough for three numbers
+	for range 3 {
+		begin(t, path, Options{}).Close()
+	}
+	inspects(t, path, "", false, nil, "0000", "0001", "0002")
+	if _, err := Revoke(path, func(n string) bool { return n < "0003" }); err != nil {
+		t.Fatal(err)
+	}
+	inspects(t, path, "0003", false, nil) // names of used entries do not count
+
 	path = makeList(t, 12)
 	if err := os.WriteFile(path+".lock", nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -70,6 +82,20 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspects(t, path, "", false, nil) // it needs no more than to read
+}
+
+// Whoever opens a file for writing that is leased to a reader is kept waiting.
+func TestInspectOnlyReads(t *testing.T) {
+	path := makeList(t, 12)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK); err != nil {
+		t.Skipf("no leases here: %v", err)
+	}
+	inspects(t, path, "0000", false, nil)
 }
 
 func TestInspectOTPW2(t *testing.T) {

@@ -619,8 +619,10 @@ static int relay(struct login *l, const char *request, size_t length)
 		case OTPW_DECOY:
 			decoy_keep(&l->decoy, (unsigned char)text[0]);
 			break;
-		default: /* OTPW_RESULT: the others have no bound */
+		case OTPW_RESULT:
 			return result(l, (unsigned char)text[0]);
+		default:
+			return disbelieve(l, "worker sent a frame of type 0x%02x with %d bytes", head[0], n);
 		}
 	}
 	return disbelieve(l, "worker sent more than %d frames", OTPW_FRAMES_MAX);

@@ -128,13 +128,13 @@ func (s *session) begin(req request, args arguments) (*otp.Login, error) {
 	list := filepath.Join(req.home, otp.FileName)
 	s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
 	login, err := otp.Begin(list, args.Options)
-	if req.unknown { // whatever there is at that place
-		if err == nil {
-			login.Close()
-		}
-		return nil, errUnknownUser
+	if !req.unknown {
+		return login, err
 	}
-	return login, err
+	if err == nil { // somebody has put one there: it is nobody's all the same
+		login.Close()
+	}
+	return nil, errUnknownUser
 }
 
 // converse asks for the one-time password and verifies it.

@@ -92,7 +92,7 @@ func runs(t *testing.T, request string, answer answers) heard {
 		defer worker.Close()
 		unsaid = Serve(worker)
 	}()
-	entry.SetDeadline(time.Now().Add(20 * time.Second))
+	entry.SetDeadline(time.Now().Add(time.Minute))
 	send := func(frame byte, payload string) {
 		b := binary.BigEndian.AppendUint16([]byte{frame}, uint16(len(payload)))
 		entry.Write(append(b, payload...))
@@ -335,6 +335,10 @@ func TestOutcome(t *testing.T) {
 		{otp.ErrNoList, "unavailable", pamAuthinfoUnavail},
 		{otp.ErrExhausted, "unavailable", pamAuthinfoUnavail},
 		{otp.ErrTooFew, "unavailable", pamAuthinfoUnavail},
+		{otp.ErrExpired, "unavailable", pamAuthinfoUnavail},
+		{errUnknownUser, "refused", pamAuthErr},
+		{fmt.Errorf("%w; %w", errAbandoned, errUnknownUser), "abandoned", pamAuthinfoUnavail},
+		{otp.ErrCost, "error", pamAuthinfoUnavail},
 		{otp.ErrBusy, "error", pamAuthinfoUnavail},
 		{otp.ErrUnsafe, "error", pamAuthinfoUnavail},
 		{otp.ErrFormat, "error", pamAuthinfoUnavail},
@@ -420,11 +424,11 @@ func TestProtocolHeader(t *testing.T) {
 	for name, want := range map[string]string{
 		"REQUEST": fmt.Sprintf("'%c'", frameRequest), "RESPONSE": fmt.Sprintf("'%c'", frameResponse),
 		"PROMPT": fmt.Sprintf("'%c'", framePrompt), "LOG": fmt.Sprintf("'%c'", frameLog),
-		"NOTICE": fmt.Sprintf("'%c'", frameNotice), "RESULT": fmt.Sprintf("'%c'", frameResult),
+		"NOTICE": fmt.Sprintf("'%c'", frameNotice), "DECOY": fmt.Sprintf("'%c'", frameDecoy), "RESULT": fmt.Sprintf("'%c'", frameResult),
 		"REQUEST_MAX": fmt.Sprint(maxRequest), "RESPONSE_MAX": fmt.Sprint(maxResponse),
 		"PROMPT_MAX": fmt.Sprint(maxText), "NOTICE_MAX": fmt.Sprint(maxText), "LOG_MAX": fmt.Sprint(maxLog),
-		"RESULT_MAX": fmt.Sprint(maxResult),
-		"PROTOCOL":   fmt.Sprintf("%q", protocol),
+		"RESULT_MAX": fmt.Sprint(maxResult), "DECOY_MAX": fmt.Sprint(maxDecoy),
+		"PROTOCOL": fmt.Sprintf("%q", protocol),
 	} {
 		re := regexp.MustCompile(`\bOTPW_` + name + ` (?:= )?([^\s,]+)`)
 		if m := re.FindSubmatch(header); m == nil || string(m[1]) != want {

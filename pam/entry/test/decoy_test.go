@@ -75,7 +75,9 @@ func TestDecoy(t *testing.T) {
 		must(t, err)
 		must(t, unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK, Start: place("stranger"), Len: 1}))
 		wants("stranger", "0 1")
-		wants("nobody", "0 0")
+		before, behind := besides("stranger")
+		wants(before, "0 0")
+		wants(behind, "0 0")
 		in.configure(t, "keep=7", "decoy")
 		in.run(t, host{user: "stranger"}).wantResult(authinfoUnavail)
 		must(t, f.Close())
@@ -89,7 +91,7 @@ func TestDecoy(t *testing.T) {
 		out.want(`user=- rhost=- result=error reason="worker reported success for a user that does not exist`, "authtok none")
 
 		// No user's worker may be given places to fill without decoys, or many.
-		before, err := os.ReadFile(state)
+		kept, err := os.ReadFile(state)
 		must(t, err)
 		in.configure(t, "keep=9")
 		in.run(t, host{stdin: "right\n"}).want("\nauthenticate: 0\n")
@@ -97,7 +99,7 @@ func TestDecoy(t *testing.T) {
 		in.run(t, host{}).want(`result=error reason="worker sent a frame of type 0x44 with 2 bytes`)
 		after, err := os.ReadFile(state)
 		must(t, err)
-		if !bytes.Equal(before, after) {
+		if !bytes.Equal(kept, after) {
 			t.Error("the state has changed")
 		}
 
@@ -118,11 +120,28 @@ func TestDecoy(t *testing.T) {
 		}
 		in.run(t, host{user: "stranger", flags: []string{"-L", "FSIZE=33554432"}}).want("prompt:")
 
+		// Only this argument, nothing that begins like it.
+		in.configure(t, "report", "decoys", "decoy=1")
+		in.run(t, host{user: "nobody"}).wantNot("request decoy=")
+		in.configure(t, "keep=1", "decoy")
 		// Nobody but root has decoys, nor a line about it.
 		out = in.run(t, host{uid: nobody, stdin: "right\n"})
 		out.want("\nauthenticate: 0\n")
 		out.wantNot("decoys")
 	})
+}
+
+// besides returns names whose places lie before and behind that of another.
+func besides(name string) (before, behind string) {
+	for i := 0; before == "" || behind == ""; i++ {
+		other := fmt.Sprint("name", i)
+		if place(other) < place(name) {
+			before = other
+		} else if place(other) > place(name) {
+			behind = other
+		}
+	}
+	return before, behind
 }
 
 // TestNoDecoy is about a state file that is not what it should be: logins go on without decoys.
