@@ -14,7 +14,7 @@ PAMDIR ?= $(patsubst %/,%,$(dir $(firstword $(wildcard /lib/*/security/pam_unix.
             /usr/lib*/security/pam_unix.so /lib/security/pam_unix.so) $(PREFIX)/lib/security/none)))
 # where the module keeps the secret of its decoys
 STATEDIR ?= /var/lib/pam_otpw
-# budget of the long tests: 1 is for every day, 10 takes about ten times as long
+# budget of the long tests: 1 is for every day, 10 takes about ten times as long. OTPW_SEED=N plays one game of TestModel again
 OTPW_BUDGET ?= 1
 # seconds for each fuzz target
 FUZZTIME    ?= 10s
@@ -112,7 +112,7 @@ e2e: test-tools build $(HOSTS)
 	scripts/gotest --root ./e2e/...
 
 race: test-tools
-	CGO_ENABLED=1 $(GO) test -race ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
+	CGO_ENABLED=1 $(GO) test -race -timeout $$((30 * $(OTPW_BUDGET)))m ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
 
 # The corpora are kept: in testdata/fuzz beside each Go target, which go test always runs, and in $(CORPUS), which
 # TestCorpus runs. What a long run finds is in $(B)/corpus, and in $(go env GOCACHE)/fuzz. To keep it:

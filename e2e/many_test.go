@@ -9,18 +9,23 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/otpw-go/otpw/e2e/world"
 )
 
 // TestManyLogins lets one user log in 200 times, 20 at a time, most of them rightly.
 func TestManyLogins(t *testing.T) {
 	for round := range budget(1) {
-		t.Run(fmt.Sprint(round+1), manyLogins)
+		t.Run(fmt.Sprint(round+1), func(t *testing.T) {
+			s := setUp(t)
+			s.manyLogins(200, 20, s.sshd)
+		})
 	}
 }
 
-func manyLogins(t *testing.T) {
-	const logins, atOnce = 200, 20
-	s := setUp(t)
+// manyLogins spreads the logins over the servers.
+func (s *scene) manyLogins(logins, atOnce int, servers ...*world.Sshd) {
+	t := s.t
 	s.newList("-h", "300") // 1000 passwords
 	total := len(s.a.Unused(t))
 
@@ -36,7 +41,7 @@ func manyLogins(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for i := range work {
-				numbers, in, err := s.oneOfMany(i)
+				numbers, in, err := s.oneOfMany(servers[i%len(servers)])
 				if err != nil {
 					t.Errorf("login %d, asked for %v: %v", i, numbers, err)
 				}
@@ -58,7 +63,9 @@ func manyLogins(t *testing.T) {
 	}
 	close(work)
 	wg.Wait()
-	s.quiet()
+	for _, sshd := range servers {
+		quiet(t, sshd)
+	}
 	// The last success takes all with it that is set aside.
 	last := s.succeed()
 	if len(last) == 1 {
@@ -98,8 +105,8 @@ func manyLogins(t *testing.T) {
 
 // oneOfMany is one login: two of ten answer wrongly, are interrupted or cut.
 // A right answer must let the user in.
-func (s *scene) oneOfMany(i int) (numbers []string, in bool, err error) {
-	l, err := s.sshd.NewLogin(s.a)
+func (s *scene) oneOfMany(sshd *world.Sshd) (numbers []string, in bool, err error) {
+	l, err := sshd.NewLogin(s.a)
 	if err != nil {
 		return nil, false, err
 	}

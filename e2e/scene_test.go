@@ -111,7 +111,12 @@ func (s *scene) succeed() []string {
 // one is cut has been done then.
 func (s *scene) quiet() {
 	s.t.Helper()
-	world.Until(s.t, "all connections are gone", func() bool { return len(s.sshd.Family()) == 0 })
+	quiet(s.t, s.sshd)
+}
+
+func quiet(t *testing.T, sshd *world.Sshd) {
+	t.Helper()
+	world.Until(t, "all connections are gone", func() bool { return len(sshd.Family()) == 0 })
 }
 
 // usedUp checks that entries are used up.

@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if os.Getenv(actorEnv) != "" {
+		act(os.Stdin, os.Stdout)
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -33,11 +33,12 @@ type World struct {
 	Source, Build string
 	Log           *Log
 
-	mu       sync.Mutex // guards what follows and the files in /etc
-	accounts int
-	servers  int
-	modules  int
-	hostKey  string
+	mu         sync.Mutex // guards what follows and the files in /etc
+	accounts   int
+	servers    int
+	modules    int
+	neighbours int
+	hostKey    string
 }
 
 // open is called inside a world that has been built.
