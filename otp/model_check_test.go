@@ -316,7 +316,7 @@ func (g *game) forgotten(a *attempt, at span) bool {
 	for _, off := range g.powerOff {
 		killed := span{a.begin.start, off}
 		if off < at.end &&
-			(slices.ContainsFunc(g.attempts, func(b *attempt) bool { return b.answered && b.err == lost && b.over.overlaps(killed) }) ||
+			(slices.ContainsFunc(g.attempts, func(b *attempt) bool { return (b.answered || b.o.LegacyLock) && b.err == lost && b.over.overlaps(killed) }) ||
 				slices.ContainsFunc(g.revocations, func(r *revocation) bool { return r.err == lost && r.overlaps(killed) })) {
 			return true
 		}
@@ -475,7 +475,9 @@ func (g *game) checkEnd(a *attempt) {
 	case ErrReplaced.Error():
 		may = g.mayBeReplaced(a.list(), a.over)
 	case ErrUsed.Error():
-		may = must != ErrReplaced.Error() && slices.ContainsFunc(a.asked, func(n string) bool { return g.mayBeGone(n, a.over, a) })
+		// somebody who was killed may have set aside what is not being asked for alone
+		may = must != ErrReplaced.Error() && (!a.alone() && g.lostBegins(a.list(), a.over) > 0 ||
+			slices.ContainsFunc(a.asked, func(n string) bool { return g.mayBeGone(n, a.over, a) }))
 	}
 	if !may {
 		g.fault("asked for %v at %v, answered at %v, rightly: %v, result %q (want %q)", a.asked, a.begin, a.over, a.right, a.err, must)
