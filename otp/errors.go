@@ -22,7 +22,7 @@ var (
 	// ErrCost: the list's KDF costs more than is allowed.
 	ErrCost = errors.New("hash costs too much")
 	// ErrTooFew: a multi challenge is due, but fewer than 10 entries are left.
-	ErrTooFew = errors.New("too few passwords left to ask for three (a new list, or otpw-gen -l, helps)")
+	ErrTooFew = errors.New("too few passwords left to ask for three (a new list, or otpw-gen unlock, helps)")
 	// ErrBusy: another process held the list lock until the deadline.
 	ErrBusy = errors.New("locked by another process")
 	// ErrWrong: prefix or one-time password are wrong, or too short.

@@ -37,6 +37,7 @@ type options struct {
 	expires     string
 	label       string
 	emptyPrefix bool
+	noConfirm   bool
 
 	// what check makes of them
 	now         time.Time
@@ -87,32 +88,31 @@ func newCommand(c *command) *cobra.Command {
 	cmd.SetVersionTemplate("otpw-gen {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	o.define(cmd.Flags())
+	cmd.PersistentFlags().VarP((*fileName)(&o.file), "file", "f", "the list `file`, instead of ~/.otpw")
+	cmd.AddCommand(c.statusCommand(), c.revokeCommand(), c.unlockCommand(), c.suggestCommand(), c.completionCommand())
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"otpw2", "otpw1"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.SetHelpCommand(&cobra.Command{Hidden: true}) // there is --help
 	return cmd
 }
 
 // define makes the flags. The single letters are those of the original.
 func (o *options) define(f *pflag.FlagSet) {
 	f.SortFlags = false
-	number := func(to *int, name, letter string, value int, usage string) {
-		*to = value
-		f.VarP((*number)(to), name, letter, usage)
-	}
+	number := numbers(f)
 	number(&o.page.Height, "height", "h", printsheet.DefaultHeight, "lines on a page")
 	number(&o.page.Width, "width", "w", printsheet.DefaultWidth, "characters in a line, at most")
 	number(&o.page.Pages, "pages", "s", 1, "pages")
 	number(&o.page.Count, "count", "", 0, "passwords, on as many pages as they need")
-	number(&o.entropy, "entropy", "e", otp.DefaultEntropy, "bits of randomness in a password, at least")
-	number(&o.form, "form", "p", int(otp.Base64),
-		"0 (default): letters, digits and :%=+/, 1: words, 2: small letters and digits")
-	f.StringVarP(&o.file, "file", "f", "", "the list `file`, instead of ~/.otpw")
+	o.defineForm(f)
 	f.BoolVarP(&o.page.Bare, "no-header", "n", false, "no header and footer on the pages")
 	f.BoolVarP(&o.ordered, "ordered", "o", false, "logins ask for the passwords in the order of the sheet")
 	f.BoolVarP(&o.masterKey, "master-key", "m", false, "make the passwords of a master key, and show that")
 	f.BoolVarP(&o.fromKey, "from-master-key", "k", false, "print the sheet of a master key again, and leave the list and its options alone")
 	number(&o.keyEntropy, "key-entropy", "E", otp.DefaultKeyEntropy, "bits of randomness in the master key, at least")
 	number(&o.keyForm, "key-form", "P", int(otp.Base32), "form of the master key, as for -p")
-	f.BoolVarP(&o.suggest, "suggest", "r", false, "print one password, of -e and -p, do nothing else")
-	f.BoolVarP(&o.unlock, "unlock", "l", false, "remove the lock file of broken-off logins, do nothing else")
+	f.BoolVarP(&o.suggest, "suggest", "r", false, "the same as otpw-gen suggest")
+	f.BoolVarP(&o.unlock, "unlock", "l", false, "the same as otpw-gen unlock")
 	o.format = otp.OTPW2
 	f.Var((*format)(&o.format), "format", "of the list: otpw2, or otpw1 for hosts with the original module")
 	number(&o.kdfMemory, "kdf-memory", "", otp.DefaultKDFMemory>>10, "MiB that checking a password takes")
@@ -120,10 +120,27 @@ func (o *options) define(f *pflag.FlagSet) {
 	f.StringVar(&o.expires, "expires", "", "the last `day` on which the list is good: in so many days (90d), or a date (2027-02-28)")
 	f.StringVar(&o.label, "label", "", "a `text` for the list and its sheet")
 	f.BoolVar(&o.emptyPrefix, "allow-empty-prefix", false, "do without a prefix password")
+	f.BoolVar(&o.noConfirm, "no-confirm", false, "do not ask whether the sheet came out before the old list goes")
 	f.BoolVarP(&o.debug, "debug", "d", false, "say what is being done (sizes, no secrets)")
 	// without single letters: -h is the height, as it was in the original
 	f.Bool("help", false, "show this help")
 	f.Bool("version", false, "show the version")
+}
+
+// numbers returns what defines flags that are numbers.
+func numbers(f *pflag.FlagSet) func(to *int, name, letter string, value int, usage string) {
+	return func(to *int, name, letter string, value int, usage string) {
+		*to = value
+		f.VarP((*number)(to), name, letter, usage)
+	}
+}
+
+// defineForm makes the flags for what passwords look like.
+func (o *options) defineForm(f *pflag.FlagSet) {
+	number := numbers(f)
+	number(&o.entropy, "entropy", "e", otp.DefaultEntropy, "bits of randomness in a password, at least")
+	number(&o.form, "form", "p", int(otp.Base64),
+		"0 (default): letters, digits and :%=+/, 1: words, 2: small letters and digits")
 }
 
 // check refuses what does not go together or is out of bounds. -k has nothing
@@ -140,8 +157,6 @@ func (o *options) check(f *pflag.FlagSet, now time.Time) error {
 		return usage("--count and -s both say how many passwords there will be: not both")
 	case f.Changed("count") && o.page.Count < 1:
 		return usage("--count: %d passwords, want at least 1", o.page.Count)
-	case f.Changed("file") && o.file == "":
-		return usage("-f: the name of the file is empty")
 	}
 	if err := o.checkFormat(f); err != nil {
 		return err
@@ -255,10 +270,35 @@ func (o *options) same(f *pflag.FlagSet) string {
 	return b.String()
 }
 
-func noArgs(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("%q is not an option: otpw-gen takes nothing else", args[0])
+// noArgs is for commands that take none. The bare command may have been meant to
+// be another.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
+	if cmd.HasParent() {
+		return usage("%s takes no %q", cmd.CommandPath(), args[0])
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return usage("there is no command %q, but %s", args[0], strings.Join(names, ", "))
+}
+
+// A fileName is the value of a flag.
+type fileName string
+
+func (f *fileName) String() string { return string(*f) }
+func (f *fileName) Type() string   { return "file" }
+
+func (f *fileName) Set(s string) error {
+	if s == "" {
+		return errors.New("not the name of a file")
+	}
+	*f = fileName(s)
 	return nil
 }
 

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,7 +20,7 @@ var version = "unknown"
 func main() { os.Exit(run()) }
 
 // run is main, but returns the exit status: 0, or 1 after any error, as the
-// original has it. A signal ends the program with 128 and its number.
+// original has it; status has others. A signal ends the program with 128 and its number.
 func run() int {
 	harden()
 	// A pipe that nobody reads any more is an error like others.
@@ -34,11 +35,19 @@ func run() int {
 	if err == nil {
 		return 0
 	}
+	status := 1
+	var se statusError
+	if errors.As(err, &se) {
+		status = se.status
+	}
+	if se.status != 0 && se.error == nil {
+		return status
+	}
 	fmt.Fprintf(c.msg, "otpw-gen: %s\n", printable(err.Error()))
 	if h := hint(err); h != "" {
 		fmt.Fprintln(c.msg, h)
 	}
-	return 1
+	return status
 }
 
 // printable makes an error fit for a terminal: the name of a file may hold

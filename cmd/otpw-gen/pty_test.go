@@ -291,6 +291,61 @@ func TestTerminalQuestion(t *testing.T) {
 	}
 }
 
+// The old list goes when whoever sits there has the new sheet in hand.
+func TestTerminalConfirm(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		args   []string
+		answer string // to the question about the sheet; "" if there is to be none
+		then   string
+		status int
+		old    bool // what counts afterwards
+	}{
+		{"yes", nil, "y\n", "The sheet before this one is of no use", 0, false},
+		{"in capitals", nil, " YES\n", "The sheet before this one is of no use", 0, false},
+		{"no", nil, "n\n", "the sheet did not come out\r\nThe old list is as it was. If anything of the new sheet was printed, throw it away.", 1, true},
+		{"nothing, then yes", nil, "\nwhat?\ny\n", "The sheet before this one is of no use", 0, false},
+		{"nothing at all", nil, "\n\n\n", "the sheet did not come out", 1, true},
+		{"Ctrl-D", nil, "\x04", "input ended\r\nNothing was changed.\r\nThe old list is as it was.", 1, true},
+		{"Ctrl-C", nil, "\x03", "the old list is as it was", 130, true},
+		{"not asked", []string{"--no-confirm"}, "", "The sheet before this one is of no use", 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, dir := onScreenWith(t, map[string]string{"list": oneEntry}, append([]string{"--format", "otpw1", "-m"}, c.args...)...)
+			s.see("(Y/n): ")
+			s.say("y\n", true)
+			for _, prompt := range []string{"New prefix password: ", "The same again: "} {
+				s.see(prompt)
+				s.say("hunter2\n", false)
+			}
+			if c.answer != "" {
+				s.see("the old one counts (y/n): ")
+				if b, err := os.ReadFile(filepath.Join(dir, "list")); err != nil || string(b) != oneEntry {
+					t.Errorf("the old list has gone before the answer: %v", err)
+				}
+				if b, err := os.ReadFile(filepath.Join(dir, "sheet")); err != nil || !bytes.Contains(b, []byte("REMEMBER")) {
+					t.Errorf("the sheet is not there when it is asked for: %v", err)
+				}
+				s.say(c.answer, true)
+			}
+			s.see(c.then)
+			if !c.old {
+				s.see("Master key: ")
+			}
+			s.ends(c.status)
+			if c.old && bytes.Contains(s.all, []byte("Master key: ")) {
+				t.Errorf("a master key of no list:\n%s", s.all)
+			}
+			b, err := os.ReadFile(filepath.Join(dir, "list"))
+			if err != nil || (string(b) == oneEntry) != c.old {
+				t.Errorf("list: %v\n%s", err, b)
+			}
+			files(t, dir, "list")
+		})
+	}
+}
+
 func TestTerminalSignals(t *testing.T) {
 	for _, c := range []struct {
 		name string

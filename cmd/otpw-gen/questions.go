@@ -22,6 +22,7 @@ const (
 
 var (
 	errKept    = errors.New("no new list wanted")
+	errSheet   = errors.New("the sheet did not come out")
 	errDiffers = errors.New("the two prefix passwords differ")
 	errEmpty   = errors.New("no prefix password")
 )
@@ -56,7 +57,29 @@ func (c *command) askReplace() error {
 	return nil
 }
 
-// unused says how many passwords the old list has left, if it could be read.
+// confirm lets the old list go only when the new sheet is there to see. Who asked
+// for that without a terminal, or for no question, has to see to it himself.
+func (c *command) confirm() error {
+	if !c.old || !c.in.terminal || c.opts.noConfirm {
+		return nil
+	}
+	for range tries {
+		a, err := c.in.ask("\nDid the new sheet come out right? Until you say yes, the old one counts (y/n): ")
+		if err != nil {
+			return err
+		}
+		switch a = strings.ToLower(strings.TrimSpace(a)); {
+		case strings.HasPrefix(a, "y"):
+			return nil
+		case strings.HasPrefix(a, "n"):
+			return errSheet
+		}
+	}
+	return errSheet
+}
+
+// unused says when the old list was made and how many passwords it has left, if
+// it could be read.
 func unused(l *otp.List, err error) string {
 	switch {
 	case errors.Is(err, otp.ErrFormat):
@@ -65,7 +88,11 @@ func unused(l *otp.List, err error) string {
 		return ""
 	}
 	r := l.Remaining()
-	return fmt.Sprintf(", with %d of %d passwords left", r.Unused, r.Total)
+	made := ""
+	if !l.Created.IsZero() {
+		made = ", made " + l.Created.Local().Format(minute)
+	}
+	return fmt.Sprintf("%s, with %d of %d passwords left", made, r.Unused, r.Total)
 }
 
 // oldList reads the list that is there.

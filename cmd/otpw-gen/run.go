@@ -57,30 +57,6 @@ func (c *command) run() error {
 	return c.generate()
 }
 
-// suggest prints a password and does nothing else.
-func (c *command) suggest() error {
-	form := otp.Form(c.opts.form)
-	p := otp.NewPassword(form, c.opts.entropy)
-	_, err := fmt.Fprintf(c.out, "%s\n", form.Printed(p))
-	return err
-}
-
-// unlock removes the lock file.
-func (c *command) unlock() error {
-	names, err := otp.Unlock(c.path)
-	switch {
-	case err != nil:
-		return err
-	case names == "":
-		fmt.Fprintf(c.msg, "There is no lock file beside %s.\n", c.path)
-	case names == "damaged":
-		fmt.Fprintf(c.msg, "Removed the lock file of %s. It was damaged.\n", c.path)
-	default:
-		fmt.Fprintf(c.msg, "Removed the lock file of %s, which named %s.\n%s\n", c.path, names, unlockNote)
-	}
-	return nil
-}
-
 // regenerate prints the sheet of a master key again. The list stays as it is.
 func (c *command) regenerate() error {
 	if err := c.checkOutput(); err != nil {
@@ -106,8 +82,8 @@ func (c *command) compareOld() {
 	}
 }
 
-// generate makes a new list. The old one works until the new one is on disk and
-// the whole sheet has left this program.
+// generate makes a new list. The old one works until the new one is on disk, the
+// whole sheet has left this program, and whoever sits at the terminal has it.
 func (c *command) generate() error {
 	if err := c.checkPlace(); err != nil {
 		return err
@@ -135,6 +111,9 @@ func (c *command) generate() error {
 		return c.keptError(err)
 	}
 	if err := c.print(passwords, false); err != nil {
+		return c.keptError(err)
+	}
+	if err := c.confirm(); err != nil {
 		return c.keptError(err)
 	}
 	if err := c.commit(); errors.Is(err, otp.ErrInPlace) {

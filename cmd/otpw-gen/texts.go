@@ -23,6 +23,8 @@ is lost or copied is of no use to anybody: do not write it on the sheet.
 original module (OTPW 1.5) runs, nobody can log in with that: answer n there,
 and say --format otpw1.`
 
+	printAdvice = "It is time to print a new list: otpw-gen | lpr"
+
 	emptyWarning = "Warning: without a prefix password, whoever finds the sheet can log in as you."
 
 	unlockNote = `Logins may ask for these numbers again. If you have typed their passwords on a
@@ -109,6 +111,14 @@ func advice(err error) string {
 		return "Compare it with what you noted: every character counts, and so do capitals. Blanks do not."
 	case errors.Is(err, otp.ErrBusy):
 		return "Another otpw-gen, or a login, is at work on the list. Try again in a moment."
+	case errors.Is(err, otp.ErrNoList):
+		return "Make one: otpw-gen | lpr, or name another file with -f."
+	case errors.Is(err, otp.ErrFormat):
+		return "It is damaged, and no login takes it. Make a new one: otpw-gen | lpr"
+	case errors.Is(err, otp.ErrUnsafe):
+		return "No login takes it. If it is your list: chmod 600, or make a new one: otpw-gen | lpr"
+	case errors.Is(err, errNothing), errors.Is(err, errNotRevoked):
+		return "Nothing was changed."
 	case errors.Is(err, otp.ErrNotList):
 		return "It is left alone. Move it out of the way, or name another file with -f."
 	}
