@@ -33,7 +33,7 @@ HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protectio
 HARDENLD := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDIR)/decoy"' -Ipam
 HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
-GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt
+GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt $(wildcard printsheet/fonts/*)
 
 build: $(B)/otpw-gen $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so
 
@@ -45,6 +45,7 @@ help:
 	@echo 'make race     unit tests under the race detector'
 	@echo 'make fuzz     each fuzz target for FUZZTIME ($(FUZZTIME))'
 	@echo 'make bench    side by side with the original; needs root'
+	@echo 'make pictures the pictures of the sheets in docs/'
 	@echo 'make lint     gofmt, go vet, staticcheck, shellcheck, C compiler and analyzer'
 	@echo 'make install  into PREFIX ($(PREFIX)) and PAMDIR ($(PAMDIR)), below DESTDIR; never touches /etc'
 	@echo 'make uninstall, make clean'
@@ -100,7 +101,7 @@ $(B)/hosts/%: e2e/hosts/%.c | compiler
 
 # all that make test needs in one go, with what a build needs
 test-tools: tools
-	@scripts/need 'testing' $(COMPILER) ssh:openssh-client su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind sshd
+	@scripts/need 'testing' $(COMPILER) ssh:openssh-client su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind pdftotext:poppler-utils sshd
 	@scripts/original
 
 test: test-tools unit e2e
@@ -140,6 +141,11 @@ bench: test-tools build $(HOSTS)
 	$(GO) build -buildvcs=false -o $(B)/bench ./e2e/bench
 	@scripts/asroot 'make bench' $(B)/bench
 
+# the pictures in the README, of fixed passwords
+pictures: tools
+	@scripts/need 'make pictures' pdftoppm:poppler-utils
+	$(GO) run ./printsheet/internal/pictures docs
+
 lint: compiler
 	@scripts/need 'make lint' shellcheck:shellcheck
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt wants to change:'; gofmt -l .; exit 1; }
@@ -177,4 +183,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build help tools compiler test-tools test unit e2e race fuzz demo bench lint install uninstall clean
+.PHONY: FORCE build help tools compiler test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean

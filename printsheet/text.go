@@ -16,6 +16,10 @@ type Header struct {
 	Again bool      // the sheet is a further copy
 	Label string    // may be empty
 	Until time.Time // when the list expires; zero: never
+
+	// The text sheet says nothing of these.
+	ID      string // of the list, ASCII; may be empty
+	Ordered bool   // passwords are asked for in the order of their numbers
 }
 
 // A Numbered password stands in one cell of the sheet.
@@ -37,13 +41,8 @@ const (
 // separated by a form feed. There must be l.Count passwords, in the order of
 // their numbers. It returns the first error of w, or one about the passwords.
 func WriteText(w io.Writer, l Layout, h Header, passwords []Numbered) error {
-	if len(passwords) != l.Count {
-		return fmt.Errorf("print sheet: %d passwords, want %d", len(passwords), l.Count)
-	}
-	for _, p := range passwords {
-		if len(p.Number) != l.Digits || len(p.Password) != l.length {
-			return fmt.Errorf("print sheet: number or password of another length than the layout's (%d, %d)", l.Digits, l.length)
-		}
+	if err := checkPasswords(passwords, l.Count, l.Digits, l.length); err != nil {
+		return err
 	}
 	b := bufio.NewWriter(w)
 	for page := range l.Pages {
