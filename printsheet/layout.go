@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package printsheet puts numbered one-time passwords on paper. Its text sheet
-// is, byte for byte, that of OTPW 1.5.
+// is, byte for byte, that of OTPW 1.5. Its PDF sheets are a full page, or one that
+// folds into a wallet.
 package printsheet
 
 import (

@@ -12,6 +12,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -40,11 +41,57 @@ const (
 	commonFont = "Zyyy" // Latin, Greek, Cyrillic, Hebrew, Armenian, Georgian, symbols
 	hanFont    = "Hani" // Chinese, Japanese, Korean
 
+	packedFont = ".ttf.gz"
+
 	perEm = 1000 // text is shaped at this size, and scaled when it is drawn
 )
 
-// A fontSet finds the font for a character. Fonts are unpacked when they are
-// needed first.
+// unpacked are the fonts that were needed so far.
+var unpacked struct {
+	sync.Mutex
+	fonts map[string]*font.Font
+}
+
+// unpack returns the font with this name. The files are part of the program: what
+// is wrong with them is a mistake in it.
+func unpack(name string) *font.Font {
+	unpacked.Lock()
+	defer unpacked.Unlock()
+	f := unpacked.fonts[name]
+	if f == nil {
+		var err error
+		if f, err = parseFont(name); err != nil {
+			panic(fmt.Sprintf("font %s: %v", name, err))
+		}
+		if unpacked.fonts == nil {
+			unpacked.fonts = make(map[string]*font.Font)
+		}
+		unpacked.fonts[name] = f
+	}
+	return f
+}
+
+func parseFont(name string) (*font.Font, error) {
+	packed, err := fontFiles.Open("fonts/" + name + packedFont)
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		return nil, err
+	}
+	face, err := font.ParseTTF(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return face.Font, nil
+}
+
+// A fontSet finds the font for a character.
 type fontSet struct {
 	names   []string // of all fonts
 	faces   map[string]*font.Face
@@ -59,36 +106,19 @@ func newFontSet() *fontSet {
 	}
 	s := &fontSet{faces: make(map[string]*font.Face)}
 	for _, f := range files {
-		if name, ok := strings.CutSuffix(f.Name(), ".ttf.gz"); ok {
+		if name, ok := strings.CutSuffix(f.Name(), packedFont); ok {
 			s.names = append(s.names, name)
 		}
 	}
 	return s
 }
 
-// face returns the font with this name. The files are part of the program: what
-// is wrong with them is a mistake in it.
 func (s *fontSet) face(name string) *font.Face {
-	if f := s.faces[name]; f != nil {
-		return f
+	f := s.faces[name]
+	if f == nil {
+		f = font.NewFace(unpack(name))
+		s.faces[name] = f
 	}
-	packed, err := fontFiles.Open("fonts/" + name + ".ttf.gz")
-	if err != nil {
-		panic(err)
-	}
-	z, err := gzip.NewReader(packed)
-	if err != nil {
-		panic(err)
-	}
-	data, err := io.ReadAll(z)
-	if err != nil {
-		panic(err)
-	}
-	f, err := font.ParseTTF(bytes.NewReader(data))
-	if err != nil {
-		panic(fmt.Sprintf("font %s: %v", name, err))
-	}
-	s.faces[name] = f
 	return f
 }
 

@@ -261,6 +261,24 @@ func TestDirection(t *testing.T) {
 	}
 }
 
+// A host is read from left to right, a label as its first letter says.
+func TestHostDirection(t *testing.T) {
+	l, err := NewPDF(PDFPage{A4, FullPage, 1, 0}, pdfHeader, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	title, err := l.newTitle(Header{Host: "של.example", Label: "של.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := title.host.lines[0].runs[0].Runes.Offset; first != 0 {
+		t.Errorf("the host begins with its character %d", first)
+	}
+	if first := title.label.lines[0].runs[0].Runes.Offset; first == 0 {
+		t.Error("the label begins with its first character")
+	}
+}
+
 // A text takes lines as large as there is room for.
 func TestFit(t *testing.T) {
 	long := strings.Repeat("word ", 20) + "word"

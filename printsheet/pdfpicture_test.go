@@ -83,6 +83,23 @@ func TestPDFLabels(t *testing.T) {
 	}
 }
 
+// The letters behind a host, for copying it, are not seen.
+func TestInvisibleLetters(t *testing.T) {
+	h := Header{Time: when, Host: "........"}
+	l, err := NewPDF(PDFPage{A4, FullPage, 1, 1}, h, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, room := render(t, writePDF(t, l, h, passwordsFor(l)), 100)[0], l.titleRoom()
+	const size, dot = 15, 0.2 // points, in parts of the size
+	if p.inked(rect{room.x, room.y, room.w, size * (0.9 - dot)}) {
+		t.Error("more than dots")
+	}
+	if !p.inked(rect{room.x, room.y + size*(0.9-dot), room.w, size * dot}) {
+		t.Error("no dots")
+	}
+}
+
 // checkInk: what is seen of host and label stays in its room, and nothing lies
 // across the edges of the paper or the panels.
 func checkInk(t *testing.T, l PDFLayout, p picture, name string) {
