@@ -306,7 +306,7 @@ func (l line) draw(pdf *gofpdf.Fpdf, x, y, size float64) {
 		for _, g := range r.Glyphs {
 			scale := size / perEm / 64
 			drawGlyph(pdf, r.Face, g.GlyphID, x+float64(g.XOffset)*scale, y-float64(g.YOffset)*scale, size)
-			x += float64(g.XAdvance) * scale
+			x += float64(g.Advance) * scale
 		}
 	}
 	pdf.RawWriteStr("EMC")

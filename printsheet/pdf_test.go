@@ -185,6 +185,8 @@ func TestPDFPlaces(t *testing.T) {
 						t.Fatalf("count %d: panel %d.%d holds %d to %d, want from %d", count, page, panel, from, to, next)
 					case rows > l.Rows || (to-from+rows-1)/rows > l.Columns || rows%groupRows != 0:
 						t.Fatalf("count %d: panel %d.%d holds %d in %d rows", count, page, panel, to-from, rows)
+					case style == FullPage && rows-groupRows >= ceil(to-from, l.Columns):
+						t.Fatalf("count %d: %d of page %d in %d rows", count, to-from, page, rows)
 					}
 					next = to
 				}
@@ -378,6 +380,9 @@ func checkPanel(t *testing.T, l PDFLayout, panel int, words []word, ps []Numbere
 	if at < 0 {
 		t.Fatalf("panel %d: no %q", panel, want)
 	}
+	if numbers := ps[0].Number + "–" + ps[len(ps)-1].Number; find(words[:at], []string{numbers}) < 0 {
+		t.Errorf("panel %d: no %q above it", panel, numbers)
+	}
 	var number word
 	for i, w := range words[at : at+len(want)] {
 		if w.X0 < room.x-0.1 || w.Y0 < room.y-0.1 || w.X1 > room.x+room.w+0.1 || w.Y1 > room.y+room.h+0.1 {
@@ -386,9 +391,8 @@ func checkPanel(t *testing.T, l PDFLayout, panel int, words []word, ps []Numbere
 		if w.size() < smallest-0.01 {
 			t.Errorf("%v in %g points", w, w.size())
 		}
-		isNumber := len(ps) > 0 && i%(len(want)/len(ps)) == 0
 		switch {
-		case isNumber:
+		case i%(len(want)/len(ps)) == 0:
 			number = w
 		case w.X0 <= number.X1 || w.Y0 < number.Y0-0.1 || w.Y0 > number.Y0+2*w.size():
 			t.Errorf("%v does not stand behind %v", w, number)
