@@ -4,6 +4,7 @@ package printsheet
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-text/typesetting/font"
 	"github.com/go-text/typesetting/language"
 	"github.com/jung-kurt/gofpdf"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Scripts that must be there: those in use according to UAX 31, tables 5 and 7.
@@ -331,4 +333,38 @@ func TestFit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Any label is either refused or laid out in its room, in full.
+func FuzzLabel(f *testing.F) {
+	for _, s := range append(samples, "", " ", "\x80", "a\nb", "\u202eabc", "\u200d\u200d", "e"+strings.Repeat("\u0301", 30), "\U0001f511") {
+		f.Add(s, true)
+		f.Add(s, false)
+	}
+	f.Fuzz(func(t *testing.T, label string, wallet bool) {
+		style := FullPage
+		if wallet {
+			style = Wallet
+		}
+		h := Header{Time: when, Host: "host", Label: label}
+		l, err := NewPDF(PDFPage{A4, style, 1, 1}, h, 9)
+		if err != nil {
+			if !errors.Is(err, ErrText) {
+				t.Fatal(err)
+			}
+			return
+		}
+		title, err := l.newTitle(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all string
+		for _, line := range title.label.lines {
+			all += line.text
+		}
+		room := l.titleRoom()
+		if all != norm.NFC.String(label) || title.label.width() > room.w || title.host.height()+title.label.height() > room.h {
+			t.Errorf("lines %q in %g x %g", all, title.label.width(), title.label.height())
+		}
+	})
 }
