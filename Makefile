@@ -99,9 +99,14 @@ $(B)/hosts/%: e2e/hosts/%.c | compiler
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(filter-out -Wconversion,$(WARN)) -D_GNU_SOURCE -o $@ $< -lpam -lpthread -ldl
 
+SSH := ssh:openssh-client sshd
+
+demo-tools: tools
+	@scripts/need 'the demonstration' $(COMPILER) $(SSH)
+
 # all that make test needs in one go, with what a build needs
 test-tools: tools
-	@scripts/need 'testing' $(COMPILER) ssh:openssh-client su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind pdftotext:poppler-utils sshd
+	@scripts/need 'testing' $(COMPILER) $(SSH) su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind pdftotext:poppler-utils
 	@scripts/original
 
 test: test-tools unit e2e
@@ -113,7 +118,7 @@ e2e: test-tools build $(HOSTS)
 	scripts/gotest --root ./e2e/...
 
 race: test-tools
-	CGO_ENABLED=1 $(GO) test -race -timeout $$((30 * $(OTPW_BUDGET)))m ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
+	CGO_ENABLED=1 $(GO) test -race -p 1 -timeout $$((30 * $(OTPW_BUDGET)))m ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
 
 # The corpora are kept: in testdata/fuzz beside each Go target, which go test always runs, and in $(CORPUS), which
 # TestCorpus runs. What a long run finds is in $(B)/corpus, and in $(go env GOCACHE)/fuzz. To keep it:
@@ -133,7 +138,7 @@ fuzz: $(B)/fuzz-entry
 	for p in $(FUZZGO); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	  $(GO) test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; done; done
 
-demo: test-tools build
+demo: demo-tools build
 	$(GO) build -buildvcs=false -o $(B)/demo ./e2e/demo
 	@scripts/asroot 'make demo' $(B)/demo
 
@@ -183,4 +188,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build help tools compiler test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean

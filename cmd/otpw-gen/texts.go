@@ -120,7 +120,7 @@ func advice(err error) string {
 	case errors.Is(err, errNothing), errors.Is(err, errNotRevoked):
 		return "Nothing was changed."
 	case errors.Is(err, otp.ErrNotList):
-		return "It is left alone. Move it out of the way, or name another file with -f."
+		return "It is left alone. A list is made by the user who logs in with it, in a file that is a list or not there yet."
 	}
 	return fileAdvice(err)
 }
