@@ -316,7 +316,9 @@ func (g *game) forgotten(a *attempt, at span) bool {
 	for _, off := range g.powerOff {
 		killed := span{a.begin.start, off}
 		if off < at.end &&
-			(slices.ContainsFunc(g.attempts, func(b *attempt) bool { return (b.answered || b.o.LegacyLock) && b.err == lost && b.over.overlaps(killed) }) ||
+			(slices.ContainsFunc(g.attempts, func(b *attempt) bool {
+				return (b.answered || b.o.LegacyLock) && b.err == lost && b.over.overlaps(killed)
+			}) ||
 				slices.ContainsFunc(g.revocations, func(r *revocation) bool { return r.err == lost && r.overlaps(killed) })) {
 			return true
 		}
