@@ -267,7 +267,7 @@ func FuzzResponse(f *testing.F) {
 // happens: its first byte chooses the options, each other one a step.
 func FuzzLockFile(f *testing.F) {
 	for i, seed := range []string{"0004", "0004,0007", "0004,0007,0001", "0004,0007,0001,0002", "0004,", ",", "00444", "0004,0004", "-004", "9999", "junk"} {
-		for _, options := range []string{"\x00", "\x01", "\x02", "\x04", "\x08"} {
+		for _, options := range []string{"\x00", "\x01", "\x02", "\x04", "\x08", "\x10"} {
 			// a and b begin a login, c and d answer rightly, e wrongly, f closes, g makes the lock file stale
 			f.Add(seed, []byte(options+"abacadaefbgaabbccddeeffgg"[i:]))
 			f.Add(seed, []byte(options+"gafgafgac"))
@@ -287,7 +287,7 @@ func FuzzLockFile(f *testing.F) {
 			return
 		}
 		s := scene{t: t, path: path, accepted: map[string]bool{}, alone: map[string]bool{}}
-		s.o = Options{NoLock: script[0]&1 != 0, Reask: script[0]&2 != 0, LegacyLock: script[0]&4 != 0}
+		s.o = Options{NoLock: script[0]&1 != 0, Reask: script[0]&2 != 0, LegacyLock: script[0]&4 != 0, Decoys: script[0]&16 != 0}
 		s.strict = !s.o.NoLock && !s.o.Reask
 		s.forged = !s.o.NoLock && !s.o.LegacyLock && (script[0]&8 != 0 || !isLockSlowly(target, 4))
 		if err := os.WriteFile(path, list, 0o600); err != nil {

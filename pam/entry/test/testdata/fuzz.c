@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -74,6 +75,7 @@ enum { /* flags */
 	DECOY = 1 << 16,        /* the argument */
 	NO_STATE = 1 << 17,     /* the secret of decoys cannot be read */
 	BUSY = 1 << 18,
+	LOW_LIMIT = 1 << 19,    /* on the size of files */
 };
 
 struct line {
@@ -346,6 +348,8 @@ static int fake_socketpair(int domain, int type, int protocol, int sv[2])
 bool clone_child(struct child *c, int *pidfd)
 {
 	check(c->sock >= 0 && c->root == !is_set(NOT_ROOT) && c->uid == (is_set(UNKNOWN_USER) ? 65534 : 1000));
+	check(c->gid == (is_set(NOT_ROOT) ? getgid() : is_set(UNKNOWN_USER) ? 65534 : 1000));
+	check(!is_set(UNKNOWN_USER) || (c->ngroups == 1 && c->groups[0] == 65534));
 	check(is_closed(f.decoy) || (fcntl(f.decoy, F_GETFD) & FD_CLOEXEC) != 0);
 	if (is_set(NO_CHILD)) {
 		errno = EAGAIN;
@@ -364,7 +368,7 @@ static bool wants_decoy(void)
 
 bool decoy_open(struct decoy *d, const char *name, const char **why)
 {
-	check(wants_decoy() && strcmp(name, f.user) == 0 && f.decoy < 0);
+	check(wants_decoy() && !is_set(LOW_LIMIT) && strcmp(name, f.user) == 0 && f.decoy < 0);
 	if (is_set(NO_STATE)) {
 		*why = "cannot be read";
 		return false;
@@ -414,6 +418,13 @@ static int fake_waitid(idtype_t type, id_t id, siginfo_t *how, int options)
 static uid_t fake_geteuid(void)
 {
 	return is_set(NOT_ROOT) ? 1000 : 0;
+}
+
+static int fake_getrlimit(int resource, struct rlimit *limit)
+{
+	check(resource == RLIMIT_FSIZE);
+	limit->rlim_cur = limit->rlim_max = is_set(LOW_LIMIT) ? DECOY_FILE_MAX - 1 : DECOY_FILE_MAX;
+	return 0;
 }
 
 static int fake_getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t size, struct passwd **found)
@@ -479,10 +490,11 @@ static void fake_free(void *p)
 
 /* ---- libpam ---- */
 
+/* Nothing that a terminal could take for a command: the second one is those of U+0080 to U+009F, or half of one. */
 static bool printable(const char *s)
 {
 	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+		if ((unsigned char)s[0] < 0x20 || s[0] == 0x7f || (s[0] == '\xc2' && (unsigned char)s[1] < 0xa0))
 			return false;
 	return true;
 }
@@ -666,6 +678,7 @@ int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *fmt, 
 #define syscall fake_syscall
 #define waitid fake_waitid
 #define geteuid fake_geteuid
+#define getrlimit fake_getrlimit
 #define getpwnam_r fake_getpwnam_r
 #define getgrouplist fake_getgrouplist
 #define dladdr fake_dladdr
@@ -793,6 +806,8 @@ static int authenticate(void)
 		argv[argc++] = huge;
 	if (is_set(DECOY))
 		argv[argc++] = "decoy";
+	if (wants_decoy() && is_set(LOW_LIMIT))
+		started = false;
 	if (is_set(UNKNOWN_USER) && (!wants_decoy() || is_set(NO_STATE | UNLUCKY_LOOKUP)))
 		started = false;
 	ret = pam_sm_authenticate((pam_handle_t *)&f, 0, argc, argv);
@@ -802,7 +817,7 @@ static int authenticate(void)
 	      "%ld ms", (long)f.clock);
 	settle();
 	if (!started) {
-		check(ret != PAM_SUCCESS && f.nlines == 1 + (wants_decoy() && is_set(NO_STATE)) && f.prompts == 0 && token_is_old() && f.env == NULL);
+		check(ret != PAM_SUCCESS && f.nlines == 1 + (wants_decoy() && is_set(NO_STATE) && !is_set(LOW_LIMIT)) && f.prompts == 0 && token_is_old() && f.env == NULL);
 		return ret;
 	}
 	check(f.ended || is_set(UNKILLABLE), "the worker is left alive");
