@@ -587,10 +587,10 @@ static int relay(struct login *l, const char *request, size_t length)
 	unsigned char head[OTPW_HEAD];
 	char text[OTPW_LOG_MAX + 1];
 	const char *letter;
-	bool prompted = false;
+	bool deaf; /* the worker does not get what we send: asking would be in vain */
 
 	l->deadline = now_ms() + OTPW_WORKER_TIMEOUT * 1000;
-	(void)send_frame(l, OTPW_REQUEST, request, length);
+	deaf = !send_frame(l, OTPW_REQUEST, request, length);
 	for (int frames = 0; frames < OTPW_FRAMES_MAX; frames++) {
 		if (!receive(l, head, sizeof head))
 			return PAM_SYSTEM_ERR;
@@ -602,10 +602,10 @@ static int relay(struct login *l, const char *request, size_t length)
 		text[n] = '\0';
 		switch (head[0]) {
 		case OTPW_PROMPT:
-			if ((prompted && !l->answered) || !is_printable(text, (size_t)n))
+			if (deaf || !is_printable(text, (size_t)n))
 				return disbelieve(l, "worker sent a prompt that cannot be asked");
 			prompt(l, text);
-			prompted = true;
+			deaf = !l->answered;
 			break;
 		case OTPW_LOG:
 			letter = memchr(letters, text[0], sizeof letters - 1);

@@ -107,7 +107,9 @@ static struct run {
 	char *response;    /* the last one, which the entry has to wipe and free */
 	char answer[8200]; /* the same */
 	size_t want;       /* bytes of its frame; 0: none may be sent */
-	size_t sent;       /* bytes of it */
+	size_t sent;       /* bytes of it; at first of the request */
+	unsigned char head[OTPW_HEAD]; /* of the request */
+	bool requested;                /* all of it was sent */
 	int prompts, infos;
 	bool answered[256]; /* each prompt */
 
@@ -329,7 +331,9 @@ static ssize_t fake_send(int fd, const void *data, size_t n, int flags)
 	if (most == 0)
 		return -1;
 	put = send(fd, data, most, flags);
-	f.sent += put > 0 ? (size_t)put : 0;
+	for (ssize_t i = 0; i < put; i++, f.sent++)
+		if (f.prompts == 0 && f.sent < OTPW_HEAD)
+			f.head[f.sent] = ((const unsigned char *)data)[i];
 	return put;
 }
 
@@ -636,10 +640,12 @@ static int converse(char **response)
 	return ret;
 }
 
-/* Whether the last prompt was answered is known when the next one comes, and at the end. */
+/* Whether the request was sent, or the last prompt answered, is known when the next prompt comes, and at the end. */
 static void settle(void)
 {
-	if (f.prompts > 0) {
+	if (f.prompts == 0) {
+		f.requested = f.sent == OTPW_HEAD + f.head[1] * 256U + f.head[2];
+	} else {
 		check(f.sent <= f.want);
 		f.answered[f.prompts - 1] = f.want > 0 && f.sent == f.want;
 	}
@@ -664,7 +670,7 @@ int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *fmt, 
 	}
 	check(style == PAM_PROMPT_ECHO_OFF && n > 0 && n <= OTPW_PROMPT_MAX);
 	settle();
-	check(f.prompts == 0 || f.answered[f.prompts - 1], "asked again");
+	check(f.prompts == 0 ? f.requested : f.answered[f.prompts - 1], "asked in vain");
 	check(++f.prompts <= 200);
 	*response = NULL;
 	return converse(response);
@@ -731,7 +737,7 @@ static int expect(char notice[OTPW_NOTICE_MAX + 1], bool *disbelieved)
 		memcpy(text, at, n);
 		text[n] = '\0';
 		if (type == OTPW_PROMPT) {
-			if ((prompts > 0 && !f.answered[prompts - 1]) || strlen(text) != n || !printable(text))
+			if (!(prompts == 0 ? f.requested : f.answered[prompts - 1]) || strlen(text) != n || !printable(text))
 				return PAM_SYSTEM_ERR;
 			prompts++;
 		} else if (type == OTPW_LOG) {
