@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/otpw-go/otpw/printsheet"
@@ -28,9 +29,12 @@ func beginDecoy(t *testing.T, d *Decoy, o Options) *Login {
 // countKDF replaces Argon2 by something quick, and returns what it would have cost since the last call.
 func countKDF(t *testing.T) func() []string {
 	t.Helper()
+	var mu sync.Mutex // a list is made on all cores
 	var costs []string
 	before := idKey
 	idKey = func(secret, salt []byte, passes, memory uint32, lanes uint8, n uint32) []byte {
+		mu.Lock()
+		defer mu.Unlock()
 		costs = append(costs, fmt.Sprint(passes, memory, lanes, n, len(salt)))
 		sum := sha256.Sum256(append(secret, salt...))
 		return sum[:]
