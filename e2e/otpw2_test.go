@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/otpw-go/otpw/otp"
 )
 
 // Lists as our otpw-gen makes them without cheapList: by default, and for the original module.
@@ -97,12 +99,12 @@ func TestExpired(t *testing.T) {
 			do(t, err)
 			then = then.AddDate(0, 0, -3)
 			list = strings.Replace(list, line, name+": "+then.Format(time.RFC3339)+"\n", 1)
-			expired = then.Format(time.DateOnly) // expires is the last of the two
+			expired = otp.LastDay(then) // expires is the last of the two
 		}
 	}
 	writeList(t, s.a, list)
 	s.sshd.Login(s.a).Refused()
-	if n := len(s.Log.Find(s.mark, `user=`+s.a.Name+` rhost=127\.0\.0\.1 result=unavailable reason="list .*/\.otpw: list expired on `+expired)); n == 0 {
+	if n := len(s.Log.Find(s.mark, `user=`+s.a.Name+` rhost=127\.0\.0\.1 result=unavailable reason="list .*/\.otpw: list expired: its last day was `+expired)); n == 0 {
 		t.Error("no log line about the expired list")
 	}
 }

@@ -83,6 +83,9 @@ func Parse(data []byte) (*List, error) {
 	if len(data) > MaxFileSize {
 		return nil, &FormatError{1, fmt.Sprintf("%d bytes, at most %d allowed", len(data), MaxFileSize)}
 	}
+	if len(data) == 0 {
+		return nil, &FormatError{1, "the file is empty"}
+	}
 	l := &List{data: data}
 	magic, _, _ := bytes.Cut(data[:min(len(data), 80)], []byte("\n"))
 	var err error
@@ -230,5 +233,8 @@ type Remaining struct {
 }
 
 // Low reports whether it is time to print a new list: fewer than half of the
-// passwords are left, or fewer than 20, or the list is expiring.
-func (r Remaining) Low() bool { return r.Unused < r.Total/2 || r.Unused < 20 || r.Expiring }
+// passwords are left, or fewer than 20 (of a list that had fewer from the start:
+// any is used), or the list is expiring.
+func (r Remaining) Low() bool {
+	return r.Unused < r.Total/2 || r.Unused < min(20, r.Total) || r.Expiring
+}

@@ -107,11 +107,11 @@ func (l *Login) choose() (err error) {
 		return err
 	}
 	if k := l.list.KDF; k.Memory > l.o.KDFMaxMemory || k.Passes > l.o.KDFMaxPasses {
-		return l.fail(fmt.Errorf("%w: %d KiB and %d passes, at most %d and %d allowed",
+		return l.fail(fmt.Errorf("%w: %d KiB and %d passes, at most %d and %d allowed (kdf_max_memory, kdf_max_passes)",
 			ErrCost, k.Memory, k.Passes, l.o.KDFMaxMemory, l.o.KDFMaxPasses))
 	}
 	if l.list.Expired(clock()) {
-		return l.fail(fmt.Errorf("%w on %s", ErrExpired, l.list.Expires.Format(time.DateOnly)))
+		return l.fail(fmt.Errorf("%w: its last day was %s", ErrExpired, LastDay(l.list.Expires)))
 	}
 	unused := l.list.unused()
 	if len(unused) == 0 {

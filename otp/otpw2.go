@@ -51,6 +51,19 @@ func (h *Header) Expiring(at time.Time) bool {
 	return !h.Expires.IsZero() && at.After(h.Expires.Add(-h.Expires.Sub(h.Created)/10))
 }
 
+// LastDay says, in local time, on which day a list that expires then is good for the last time. The
+// time of day comes with it if the list ends before the day does. It is empty for a list that never expires.
+func LastDay(expires time.Time) string {
+	end := expires.Local()
+	switch {
+	case expires.IsZero():
+		return ""
+	case end.Equal(time.Date(end.Year(), end.Month(), end.Day(), 0, 0, 0, 0, time.Local)):
+		return end.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	return end.Format("2006-01-02, to 15:04")
+}
+
 // prepare draws what is missing, and refuses what could not be read again.
 func (h *Header) prepare() error {
 	if h.Format == OTPW1 {

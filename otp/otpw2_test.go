@@ -320,6 +320,25 @@ func TestMakeAtATime(t *testing.T) {
 	}
 }
 
+// The last day in local time, wherever that is.
+func TestLastDay(t *testing.T) {
+	defer func(l *time.Location) { time.Local = l }(time.Local)
+	time.Local = time.FixedZone("", 3600)
+	for _, tt := range []struct {
+		expires time.Time
+		want    string
+	}{
+		{time.Time{}, ""},
+		{time.Date(2027, 2, 28, 23, 0, 0, 0, time.UTC), "2027-02-28"},
+		{time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), "2027-03-01, to 01:00"},
+		{time.Date(2027, 2, 28, 22, 59, 59, 0, time.UTC), "2027-02-28, to 23:59"},
+	} {
+		if got := LastDay(tt.expires); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.expires, got, tt.want)
+		}
+	}
+}
+
 // The second that a list expires in is the first without logins.
 func TestExpired(t *testing.T) {
 	h := Header{Expires: time.Date(2027, 11, 23, 3, 0, 0, 0, time.UTC)}

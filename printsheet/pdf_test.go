@@ -22,11 +22,11 @@ import (
 )
 
 var pdfHeader = Header{
-	Time:  when,
-	Host:  "host.example",
-	Label: "Reise",
-	ID:    "k3m9x2pq",
-	Until: when.AddDate(0, 0, 90),
+	Time:    when,
+	Host:    "host.example",
+	Label:   "Reise",
+	ID:      "k3m9x2pq",
+	LastDay: "2027-02-20",
 }
 
 // What a PDF sheet holds.
@@ -114,6 +114,7 @@ func TestPDFErrors(t *testing.T) {
 		{"no font", PDFPage{A4, FullPage, 1, 0}, func(h *Header) { h.Label = "key \U0001f511" }, 9, ErrText},
 		{"no font for the host", PDFPage{A4, Wallet, 1, 0}, func(h *Header) { h.Host = "\U00012000" }, 9, ErrText},
 		{"long id", PDFPage{A4, Wallet, 1, 0}, func(h *Header) { h.ID = strings.Repeat("a", maxID+1) }, 9, ErrText},
+		{"long last day", PDFPage{A4, Wallet, 1, 0}, func(h *Header) { h.LastDay = strings.Repeat("a", maxLastDay+1) }, 9, ErrText},
 		{"id", PDFPage{A4, Wallet, 1, 0}, func(h *Header) { h.ID = "ä" }, 9, ErrText},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -497,13 +498,14 @@ func TestPDFHeader(t *testing.T) {
 		want, not []string
 	}{
 		{"plain", plain, []string{"host.example", "made 2026-11-22 23:14", "OTPW list", "page 1 of 2", "PREFIX PASSWORD first!", "random order", "No blank behind the prefix",
-			"Password 044: → prefix password 044", "Password 022/000/004: → prefix 022 000 004"}, []string{"good until", "copy", "in this order"}},
+			"Password 044: → prefix password 044", "Password 022/000/004: → prefix 022 000 004"}, []string{"last day", "copy", "in this order"}},
 		{"again", with(func(h *Header) { h.Again = true }), []string{"copy made 2026-11-22 23:14"}, nil},
 		{"label", with(func(h *Header) { h.Label = "Reise nach Süden" }), []string{"host.example Reise nach Süden"}, nil},
-		{"expiry", with(func(h *Header) { h.Until = when.AddDate(0, 0, 90) }), []string{"good until 2027-02-20 23:14"}, nil},
+		{"expiry", with(func(h *Header) { h.LastDay = "2027-02-20" }), []string{"last day 2027-02-20"}, nil},
 		{"id", with(func(h *Header) { h.ID = "k3m9x2pq" }), []string{"OTPW list k3m9x2pq"}, nil},
 		{"order", with(func(h *Header) { h.Ordered = true }), []string{"in this order"}, []string{"random"}},
-		{"all", Header{when, "host.example", true, "Reise nach Süden", when, strings.Repeat("w", maxID), true}, []string{strings.Repeat("w", maxID), "good until"}, nil},
+		{"all", Header{when, "host.example", true, "Reise nach Süden", strings.Repeat("w", maxLastDay), strings.Repeat("w", maxID), true},
+			[]string{strings.Repeat("w", maxID), "last day " + strings.Repeat("w", maxLastDay)}, nil},
 	} {
 		for _, style := range []Style{FullPage, Wallet} {
 			t.Run(c.name+", "+string(style), func(t *testing.T) {

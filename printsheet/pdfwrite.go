@@ -25,8 +25,11 @@ var (
 
 func setFont(pdf *gofpdf.Fpdf, f typeface, size float64) { pdf.SetFont(f.family, f.style, size) }
 
-// maxID is the longest ID, in characters, for which there is room.
-const maxID = 12
+// The longest ID and LastDay, in characters, for which there is room.
+const (
+	maxID      = 12
+	maxLastDay = 24
+)
 
 // A title is what a sheet says about its list.
 type title struct {
@@ -43,6 +46,9 @@ func (l PDFLayout) newTitle(h Header) (title, error) {
 	}
 	if len(h.ID) > maxID || !isASCII(h.ID) {
 		return title{}, fmt.Errorf("%w: the id %q", ErrText, h.ID)
+	}
+	if len(h.LastDay) > maxLastDay || !isASCII(h.LastDay) {
+		return title{}, fmt.Errorf("%w: the last day %q", ErrText, h.LastDay)
 	}
 	var t title
 	var err error
@@ -231,8 +237,8 @@ func (s *sheet) facts() []string {
 		verb = "copy made "
 	}
 	f := []string{s.listName(), verb + s.h.Time.Format(timeFormat)}
-	if !s.h.Until.IsZero() {
-		f = append(f, "good until "+s.h.Until.Format(timeFormat))
+	if s.h.LastDay != "" {
+		f = append(f, "last day "+s.h.LastDay)
 	}
 	return f
 }

@@ -11,11 +11,11 @@ import (
 
 // A Header is what the first line of each page says.
 type Header struct {
-	Time  time.Time
-	Host  string
-	Again bool      // the sheet is a further copy
-	Label string    // may be empty
-	Until time.Time // when the list expires; zero: never
+	Time    time.Time
+	Host    string
+	Again   bool   // the sheet is a further copy
+	Label   string // may be empty
+	LastDay string // on which the list is good, ASCII, at most 24 characters; may be empty
 
 	// The text sheet says nothing of these.
 	ID      string // of the list, ASCII; may be empty
@@ -99,8 +99,8 @@ func (h Header) text() string {
 	if h.Label != "" {
 		text += ": " + h.Label
 	}
-	if !h.Until.IsZero() {
-		text += ", good until " + h.Until.Format(timeFormat)
+	if h.LastDay != "" {
+		text += ", last day " + h.LastDay
 	}
 	return text
 }

@@ -58,8 +58,10 @@ type desk struct {
 	dir      string
 	old      []byte // the list before; nil: none
 	oldSheet string
-	lock     bool // there is a lock file
-	leftover bool // and the file of a run that was killed
+	oldPDF   []byte // the sheet before, if it is PDF
+	pdf      bool   // the sheet is PDF, in a file that is there already
+	lock     bool   // there is a lock file
+	leftover bool   // and the file of a run that was killed
 }
 
 func (d *desk) path(name string) string { return filepath.Join(d.dir, name) }
@@ -77,6 +79,9 @@ func (d *desk) run(t *testing.T, before ...string) (status int, messages string)
 	}
 	defer sheet.Close()
 	argv := slices.Concat(before, []string{d.gen, "-f", d.path("list")}, d.options)
+	if d.pdf {
+		argv = append(argv, "--pdf", d.path("sheet.pdf"), "--force")
+	}
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 	var msg bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), sheet, &msg
@@ -104,7 +109,16 @@ func (d *desk) prepare(t *testing.T) {
 	if status, messages := d.run(t); status != 0 {
 		t.Fatalf("status %d\n%s", status, messages)
 	}
-	d.old, d.oldSheet = d.read(t, "list"), string(d.read(t, "sheet"))
+	d.old, d.oldSheet, d.oldPDF = d.read(t, "list"), d.sheet(t, "sheet.pdf"), d.read(t, "sheet.pdf")
+}
+
+// sheet returns the text of the sheet. If it is PDF, it is in a file of that name.
+func (d *desk) sheet(t *testing.T, pdf string) string {
+	t.Helper()
+	if d.pdf {
+		return pdfText(t, d.path(pdf))
+	}
+	return string(d.read(t, "sheet"))
 }
 
 // reset puts everything as it is before a run.
@@ -116,6 +130,9 @@ func (d *desk) reset(t *testing.T) {
 	}
 	if d.old != nil {
 		err = errors.Join(err, os.WriteFile(d.path("list"), d.old, 0o600))
+	}
+	if d.pdf {
+		err = errors.Join(err, os.WriteFile(d.path("sheet.pdf"), d.oldPDF, 0o600))
 	}
 	if d.lock {
 		err = errors.Join(err, os.Symlink("000", d.path("list.lock")))
@@ -133,18 +150,47 @@ func (d *desk) check(t *testing.T, status int) {
 	t.Helper()
 	list, sheet := d.read(t, "list"), d.oldSheet
 	if !bytes.Equal(list, d.old) {
-		sheet = string(d.read(t, "sheet"))
+		sheet = d.sheet(t, "sheet.pdf")
 	} else if status == 0 {
 		t.Error("status 0, and no new list")
 	}
 	if list != nil {
 		fits(t, list, sheet)
 	}
+	if d.pdf {
+		d.checkPDF(t, status, bytes.Equal(list, d.old))
+	}
 	if status, messages := d.run(t); status != 0 {
 		t.Fatalf("the next run: status %d\n%s", status, messages)
 	}
-	fits(t, d.read(t, "list"), string(d.read(t, "sheet")))
-	files(t, d.dir, "list")
+	fits(t, d.read(t, "list"), d.sheet(t, "sheet.pdf"))
+	if d.pdf {
+		files(t, d.dir, "list", "sheet.pdf")
+	} else {
+		files(t, d.dir, "list")
+	}
+}
+
+// checkPDF: the sheet of a list that still counts is there, if only under its other
+// name after a run that was killed.
+func (d *desk) checkPDF(t *testing.T, status int, old bool) {
+	t.Helper()
+	aside := d.read(t, "sheet.pdf.old")
+	if old && !bytes.Equal(d.read(t, "sheet.pdf"), d.oldPDF) && !bytes.Equal(aside, d.oldPDF) {
+		t.Error("the old list is there, but not its sheet")
+	}
+	if aside == nil {
+		return
+	}
+	if status != -1 && old {
+		t.Error("sheet.pdf.old is left over")
+	}
+	if status, messages := d.run(t); status != 1 || !strings.Contains(messages, "sheet.pdf.old is there already") {
+		t.Errorf("with sheet.pdf.old in the way: status %d\n%s", status, messages)
+	}
+	if err := os.Remove(d.path("sheet.pdf.old")); err != nil {
+		t.Error(err)
+	}
 }
 
 // fits checks that a list is whole and that the sheet belongs to it, by logging
@@ -178,7 +224,7 @@ func (d *desk) traced(t *testing.T, options ...string) (status int, messages str
 	log := filepath.Join(t.TempDir(), "log")
 	// Go sends itself signals, which make calls begin anew: there would be more of them in some runs than in others.
 	argv := []string{"strace", "-o", log, "-E", "GODEBUG=asyncpreemptoff=1"}
-	for _, name := range []string{"", "list", "list.tmp", "list.lock", "sheet"} {
+	for _, name := range []string{"", "list", "list.tmp", "list.lock", "sheet", "sheet.pdf", "sheet.pdf.old"} {
 		argv = append(argv, "-P", d.path(name))
 	}
 	status, messages = d.run(t, append(argv, options...)...)
@@ -220,6 +266,7 @@ func TestFaults(t *testing.T) {
 		{"another list", true, desk{options: otpw1, lock: true}},
 		{"left-over", true, desk{options: otpw1, leftover: true}},
 		{"otpw2", true, desk{options: []string{"--format", "otpw2", "--kdf-memory", "1", "--kdf-passes", "1", "--count", "5"}}},
+		{"pdf", true, desk{options: otpw1, pdf: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

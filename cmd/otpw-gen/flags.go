@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,6 +20,11 @@ import (
 // options are the values of the flags.
 type options struct {
 	page        printsheet.Page
+	pdf         string // file, - for standard output
+	printer     string // of the PDF sheet
+	paper       printsheet.Paper
+	style       printsheet.Style
+	force       bool
 	form        int
 	entropy     int
 	file        string
@@ -40,14 +46,15 @@ type options struct {
 	noConfirm   bool
 
 	// what check makes of them
-	now         time.Time
-	until       time.Time // the end of the day in expires; zero: never
-	sameOptions string    // for printing this sheet again
+	now   time.Time
+	until time.Time              // the end of the day in expires; zero: never
+	same  func(count int) string // what prints this sheet again
 }
 
 const (
-	longHelp = `otpw-gen makes one-time passwords. It prints them on standard output, to be put
-on paper, and keeps only their hashes, in the list file.
+	longHelp = `otpw-gen makes one-time passwords. It prints them, on paper (--print), into a PDF
+file (--pdf) or as text on standard output, and keeps only their hashes, in the
+list file.
 
 It asks for a prefix password. At a login you type that first, and the one-time
 password with the number you are asked for right behind it.
@@ -57,11 +64,13 @@ A new list replaces the one before: the old sheet is of no use any more.
 The list is of the format OTPW2, whose hashes are slow: making one takes some
 seconds. A host with the original module, OTPW 1.5, needs --format otpw1.`
 
-	examples = `  otpw-gen | lpr              print a page
-  otpw-gen --count 40 | lpr   just forty passwords
-  otpw-gen -m >sheet.txt      with a master key, to print the sheet again:
-  otpw-gen -k | lpr
-  otpw-gen --format otpw1     for a host with the original module`
+	examples = `  otpw-gen --print                   print a page
+  otpw-gen --print --layout wallet   one that folds to the size of a credit card
+  otpw-gen --pdf sheet.pdf           into a file, to print it elsewhere
+  otpw-gen | lpr                     as plain text
+  otpw-gen -m --print                with a master key, to print the sheet again:
+  otpw-gen -k --print
+  otpw-gen --format otpw1 --print    for a host with the original module`
 )
 
 // newCommand returns the command; c does the work.
@@ -73,7 +82,7 @@ func newCommand(c *command) *cobra.Command {
 		Long:                  longHelp,
 		Example:               examples,
 		Version:               version,
-		Args:                  noArgs,
+		Args:                  o.onlyPrinter,
 		DisableFlagsInUseLine: true,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
@@ -88,9 +97,15 @@ func newCommand(c *command) *cobra.Command {
 	cmd.SetVersionTemplate("otpw-gen {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	o.define(cmd.Flags())
-	cmd.PersistentFlags().VarP((*fileName)(&o.file), "file", "f", "the list `file`, instead of ~/.otpw")
+	cmd.PersistentFlags().VarP((*fileName)(&o.file), "file", "f", "the list `file`, instead of ~/.otpw, which logins read")
 	cmd.AddCommand(c.statusCommand(), c.revokeCommand(), c.unlockCommand(), c.suggestCommand(), c.completionCommand())
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"otpw2", "otpw1"}, cobra.ShellCompDirectiveNoFileComp))
+	for name, values := range map[string][]string{
+		"format": {"otpw2", "otpw1"},
+		"paper":  {string(printsheet.A4), string(printsheet.Letter)},
+		"layout": {string(printsheet.FullPage), string(printsheet.Wallet)},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.SetHelpCommand(&cobra.Command{Hidden: true}) // there is --help
 	return cmd
@@ -100,12 +115,18 @@ func newCommand(c *command) *cobra.Command {
 func (o *options) define(f *pflag.FlagSet) {
 	f.SortFlags = false
 	number := numbers(f)
-	number(&o.page.Height, "height", "h", printsheet.DefaultHeight, "lines on a page")
-	number(&o.page.Width, "width", "w", printsheet.DefaultWidth, "characters in a line, at most")
+	f.VarP((*printerName)(&o.printer), "print", "", "print the sheet on this `printer`, or on the default one")
+	f.Lookup("print").NoOptDefVal = defaultPrinter
+	f.VarP((*fileName)(&o.pdf), "pdf", "", "the sheet as PDF in a `file`, or - for standard output")
+	f.BoolVar(&o.force, "force", false, "replace that file if it is there already")
+	f.StringVar((*string)(&o.style), "layout", string(printsheet.FullPage), "the `layout` of --print and --pdf: page, or wallet to fold and carry")
+	f.StringVar((*string)(&o.paper), "paper", string(printsheet.A4), "the `size` for --print and --pdf: a4 or letter")
 	number(&o.page.Pages, "pages", "s", 1, "pages")
 	number(&o.page.Count, "count", "", 0, "passwords, on as many pages as they need")
+	number(&o.page.Height, "height", "h", printsheet.DefaultHeight, "lines on a page of text")
+	number(&o.page.Width, "width", "w", printsheet.DefaultWidth, fmt.Sprintf("characters in a line of text, at least %d", printsheet.MinWidth))
+	f.BoolVarP(&o.page.Bare, "no-header", "n", false, "no header and footer on pages of text")
 	o.defineForm(f)
-	f.BoolVarP(&o.page.Bare, "no-header", "n", false, "no header and footer on the pages")
 	f.BoolVarP(&o.ordered, "ordered", "o", false, "logins ask for the passwords in the order of the sheet")
 	f.BoolVarP(&o.masterKey, "master-key", "m", false, "make the passwords of a master key, and show that")
 	f.BoolVarP(&o.fromKey, "from-master-key", "k", false, "print the sheet of a master key again, and leave the list and its options alone")
@@ -158,11 +179,37 @@ func (o *options) check(f *pflag.FlagSet, now time.Time) error {
 	case f.Changed("count") && o.page.Count < 1:
 		return usage("--count: %d passwords, want at least 1", o.page.Count)
 	}
+	if err := o.checkSheet(f); err != nil {
+		return err
+	}
 	if err := o.checkFormat(f); err != nil {
 		return err
 	}
-	o.sameOptions = o.same(f)
+	o.same = func(count int) string { return o.sheetFlags(f, count) }
 	return o.checkForms()
+}
+
+// isPDF reports whether the sheet is to be PDF.
+func (o *options) isPDF() bool { return o.pdf != "" || o.printer != "" }
+
+// checkSheet refuses what the kind of sheet does not have.
+func (o *options) checkSheet(f *pflag.FlagSet) error {
+	if o.pdf != "" && o.printer != "" {
+		return usage("--print prints the sheet, --pdf makes a file of it: not both")
+	}
+	if o.force && (o.pdf == "" || o.pdf == "-") {
+		return usage("--force belongs to --pdf FILE")
+	}
+	others, kind := []string{"layout", "paper"}, "--print and --pdf"
+	if o.isPDF() {
+		others, kind = []string{"height", "width", "no-header"}, "sheets of text, not to --print and --pdf"
+	}
+	for _, name := range others {
+		if f.Changed(name) {
+			return usage("%s belongs to %s", letter(f.Lookup(name)), kind)
+		}
+	}
+	return nil
 }
 
 // checkFormat refuses what the list's format cannot hold.
@@ -188,6 +235,9 @@ func (o *options) checkFormat(f *pflag.FlagSet) error {
 		}
 	}
 	if f.Changed("expires") {
+		if o.fromKey && strings.HasSuffix(o.expires, "d") {
+			return usage("--expires: with -k, want the date that is on the sheet: days would be counted from now")
+		}
 		until, err := expiry(o.expires, o.now)
 		if err != nil {
 			return usage("--expires: %w", err)
@@ -213,8 +263,11 @@ func expiry(s string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%q: want days like 90d, or a date like 2027-02-28", s)
 	}
 	end := endOfDay(day)
-	if !end.After(now) || end.After(endOfDay(now.AddDate(0, 0, maxDays))) {
-		return time.Time{}, fmt.Errorf("%s is over, or too far away", s)
+	switch {
+	case !end.After(now):
+		return time.Time{}, fmt.Errorf("%s is over", s)
+	case end.After(endOfDay(now.AddDate(0, 0, maxDays))):
+		return time.Time{}, fmt.Errorf("%s is too far away: want at most %d days from now", s, maxDays)
 	}
 	return end, nil
 }
@@ -222,11 +275,6 @@ func expiry(s string, now time.Time) (time.Time, error) {
 func endOfDay(t time.Time) time.Time {
 	year, month, day := t.Date()
 	return time.Date(year, month, day+1, 0, 0, 0, 0, t.Location())
-}
-
-// lastDay is what expiry makes that end of.
-func lastDay(end time.Time) string {
-	return end.Add(-12 * time.Hour).Format(time.DateOnly) // days have 23 to 25 hours
 }
 
 func (o *options) checkForms() error {
@@ -247,27 +295,63 @@ func (o *options) checkForms() error {
 	return nil
 }
 
-// same returns the options given that shape the sheet, each with a blank before
-// it: with them, -k prints the same sheet again, on whatever day.
-func (o *options) same(f *pflag.FlagSet) string {
+// sheetFlags returns the options given that shape a sheet of so many passwords, each
+// with a blank before it: with them, -k prints the same sheet again, on whatever
+// day, and whatever a page holds then.
+func (o *options) sheetFlags(f *pflag.FlagSet, count int) string {
 	var b strings.Builder
+	if o.isPDF() {
+		fmt.Fprintf(&b, " --count %d", count)
+	}
 	f.Visit(func(f *pflag.Flag) {
 		switch f.Name {
 		case "no-header":
 			if f.Value.String() == "true" {
 				b.WriteString(" -n")
 			}
-		case "height", "width", "pages", "entropy", "form":
+		case "ordered":
+			if o.isPDF() && o.ordered { // a text sheet does not show it
+				b.WriteString(" -o")
+			}
+		case "pages", "count":
+			if !o.isPDF() { // else the count stands first
+				fmt.Fprintf(&b, " --%s %s", f.Name, f.Value)
+			}
+		case "height", "width", "entropy", "form":
 			fmt.Fprintf(&b, " -%s %s", f.Shorthand, f.Value)
-		case "count":
-			fmt.Fprintf(&b, " --count %s", f.Value)
+		case "layout", "paper":
+			fmt.Fprintf(&b, " --%s %s", f.Name, f.Value)
+		case "print":
+			b.WriteString(" --print")
+			if o.printer != defaultPrinter {
+				b.WriteString("=" + quoted(o.printer))
+			}
 		case "expires":
-			fmt.Fprintf(&b, " --expires %s", lastDay(o.until))
-		case "label":
-			fmt.Fprintf(&b, " --label '%s'", strings.ReplaceAll(f.Value.String(), "'", `'\''`))
+			fmt.Fprintf(&b, " --expires %s", otp.LastDay(o.until))
+		case "pdf", "label":
+			fmt.Fprintf(&b, " --%s %s", f.Name, quoted(f.Value.String()))
 		}
 	})
 	return b.String()
+}
+
+// quoted returns a word as a shell wants it.
+func quoted(s string) string {
+	plain := func(r rune) bool {
+		return r == '/' || r == '.' || r == '-' || r == '_' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// onlyPrinter is for the bare command: a printer may stand behind --print.
+func (o *options) onlyPrinter(cmd *cobra.Command, args []string) error {
+	if o.printer == defaultPrinter && len(args) == 1 {
+		return (*printerName)(&o.printer).Set(args[0])
+	}
+	return noArgs(cmd, args)
 }
 
 // noArgs is for commands that take none. The bare command may have been meant to
@@ -300,6 +384,35 @@ func (f *fileName) Set(s string) error {
 	}
 	*f = fileName(s)
 	return nil
+}
+
+// A printerName is the value of --print.
+type printerName string
+
+const defaultPrinter = "default" // that of lp
+
+func (p *printerName) String() string { return string(*p) }
+func (p *printerName) Type() string   { return "printer" }
+
+func (p *printerName) Set(s string) error {
+	if s == "" || strings.HasPrefix(s, "-") || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return errors.New("not the name of a printer")
+	}
+	*p = printerName(s)
+	return nil
+}
+
+// lpArgs tells lp where to print what. A sheet to be cut and folded must not be
+// scaled, nor may its second page come on the back of the first.
+func (o *options) lpArgs() []string {
+	args := []string{"-t", "OTPW sheet", "-o", "media=" + strings.ToUpper(string(o.paper[:1])) + string(o.paper[1:])}
+	if o.printer != defaultPrinter {
+		args = append(args, "-d", o.printer)
+	}
+	if o.style == printsheet.Wallet {
+		args = append(args, "-o", "print-scaling=none", "-o", "sides=one-sided")
+	}
+	return args
 }
 
 // A number is the value of a flag. Its bounds are checked later: they depend on

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata"
+
+	"github.com/otpw-go/otpw/otp"
 )
 
 // A list ends with a day of the user's, which -k is told weeks later, too.
@@ -37,6 +39,8 @@ func TestExpiry(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer func(l *time.Location) { time.Local = l }(time.Local)
+			time.Local = zone
 			now, err := time.ParseInLocation(time.DateTime, c.now, zone)
 			if err != nil {
 				t.Fatal(err)
@@ -51,8 +55,8 @@ func TestExpiry(t *testing.T) {
 			if got := end.UTC().Format(time.RFC3339); got != c.end {
 				t.Fatalf("ends %s, want %s", got, c.end)
 			}
-			if again, err := expiry(lastDay(end), end.Add(-time.Second)); err != nil || !again.Equal(end) {
-				t.Errorf("last day %s: ends %s, %v", lastDay(end), again, err)
+			if again, err := expiry(otp.LastDay(end), end.Add(-time.Second)); err != nil || !again.Equal(end) {
+				t.Errorf("last day %s: ends %s, %v", otp.LastDay(end), again, err)
 			}
 		})
 	}

@@ -101,8 +101,8 @@ func TestSignalWhileHashing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, dir := onScreenWith(t, map[string]string{"list": oneEntry}, slow...)
-			s.see("(Y/n): ")
-			s.say("\n", true)
+			s.see("(y/N): ")
+			s.say("y\n", true)
 			s.typePrefix()
 			s.see("Hashing   0%")
 			c.send(s)
@@ -119,8 +119,8 @@ func TestSignalWhileHashing(t *testing.T) {
 // kill -9 while passwords are being hashed leaves the terminal and the list alone.
 func TestKilledWhileHashing(t *testing.T) {
 	s, dir := onScreenWith(t, map[string]string{"list": oneEntry}, slow...)
-	s.see("(Y/n): ")
-	s.say("\n", true)
+	s.see("(y/N): ")
+	s.say("y\n", true)
 	s.typePrefix()
 	s.see("Hashing   0%")
 	s.cmd.Process.Kill()
@@ -143,7 +143,7 @@ func TestProgressElsewhere(t *testing.T) {
 	}
 	s.ends(0)
 	said, err := os.ReadFile(messages.Name())
-	if err != nil || !strings.Contains(string(said), "5 new passwords") || strings.Contains(string(said), "Hashing") {
+	if err != nil || !strings.Contains(string(said), "5 passwords made") || strings.Contains(string(said), "Hashing") {
 		t.Errorf("%v\n%s", err, said)
 	}
 	files(t, dir, "list")

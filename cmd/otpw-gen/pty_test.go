@@ -86,7 +86,7 @@ func (s *screen) start(dir string, args ...string) {
 		s.Fatal(err)
 	}
 	defer sheet.Close()
-	s.cmd = exec.Command(program(s.T), append([]string{"-h5", "-f", filepath.Join(dir, "list")}, args...)...)
+	s.cmd = exec.Command(program(s.T), append([]string{"--count", "5", "-f", filepath.Join(dir, "list")}, args...)...)
 	s.cmd.Stdin, s.cmd.Stderr, s.cmd.Stdout = s.tty, s.tty, sheet
 	if s.messages != nil {
 		s.cmd.Stderr = s.messages
@@ -186,7 +186,7 @@ func TestTerminal(t *testing.T) {
 	s.say("hunter2\n", false)
 	s.see("The same again: ")
 	s.say("hunter2\n", false)
-	s.see("5 new passwords")
+	s.see("5 passwords made")
 	s.ends(0)
 	if bytes.Contains(s.all, []byte("hunter2")) {
 		t.Errorf("the prefix was shown:\n%s", s.all)
@@ -220,7 +220,7 @@ func TestTerminalSecondTry(t *testing.T) {
 	s.say("three\n", false)
 	s.see("The same again: ")
 	s.say("three\n", false)
-	s.see("5 new passwords")
+	s.see("5 passwords made")
 	s.ends(0)
 	files(t, dir, "list")
 }
@@ -234,7 +234,7 @@ func TestTerminalEmptyPrefix(t *testing.T) {
 	s.see("no prefix password")
 	s.see("--allow-empty-prefix")
 	s.ends(1)
-	if n := bytes.Count(s.all, []byte("whoever finds the sheet can log in as you. Once more:")); n != 2 {
+	if n := bytes.Count(s.all, []byte("whoever finds the sheet can log in as you (if you want that:")); n != 2 {
 		t.Errorf("said %d times why there must be one:\n%s", n, s.all)
 	}
 	files(t, dir)
@@ -248,7 +248,7 @@ func TestTerminalAllowEmptyPrefix(t *testing.T) {
 		s.see("The same again: ")
 		s.say("\n", false)
 		s.see("whoever finds the sheet can log in as you")
-		s.see("5 new passwords")
+		s.see("5 passwords made")
 		s.ends(0)
 		files(t, dir, "list")
 	}
@@ -265,7 +265,7 @@ func TestTerminalEmptyPrefixOTPW1(t *testing.T) {
 	s.say("\n", false)
 	s.see("(y/N)? ")
 	s.say("y\n", true)
-	s.see("5 new passwords")
+	s.see("5 passwords made")
 	s.ends(0)
 	files(t, dir, "list")
 }
@@ -276,17 +276,36 @@ func TestTerminalQuestion(t *testing.T) {
 		status             int
 	}{
 		{"no", "n\n", "no new list wanted", 1},
+		{"nothing", "\n", "no new list wanted", 1},
 		{"Ctrl-D", "\x04", "input ended", 1},
 		{"Ctrl-C", "\x03", "the old list is as it was", 130},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, dir := onScreenWith(t, map[string]string{"list": oneEntry})
 			s.see("with 1 of 1 passwords left")
-			s.see("(Y/n): ")
+			s.see("(y/N): ")
 			s.say(c.answer, true)
 			s.see(c.then)
 			s.ends(c.status)
 			unchanged(t, dir, filepath.Join(dir, "list"))
+		})
+	}
+}
+
+// The Enter key alone replaces a list that is to be replaced anyway.
+func TestTerminalLowList(t *testing.T) {
+	for name, old := range map[string]string{
+		"used up": "OTPW1\n1 3 12 8\n---------------\n",
+		"damaged": "OTPW1\n1 3 12 8\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := onScreenWith(t, map[string]string{"list": old})
+			s.see("(Y/n): ")
+			s.say("\n", true)
+			s.typePrefix()
+			s.see("the old one counts (y/n): ")
+			s.say("y\n", true)
+			s.ends(0)
 		})
 	}
 }
@@ -313,7 +332,7 @@ func TestTerminalConfirm(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s, dir := onScreenWith(t, map[string]string{"list": oneEntry}, append([]string{"--format", "otpw1", "-m"}, c.args...)...)
-			s.see("(Y/n): ")
+			s.see("(y/N): ")
 			s.say("y\n", true)
 			for _, prompt := range []string{"New prefix password: ", "The same again: "} {
 				s.see(prompt)
@@ -389,7 +408,7 @@ func TestTerminalSuspend(t *testing.T) {
 	s.say("hunter2\n", false)
 	s.see("The same again: ")
 	s.say("hunter2\n", false)
-	s.see("5 new passwords")
+	s.see("5 passwords made")
 	s.ends(0)
 	if bytes.Contains(s.all, []byte("hunter2")) {
 		t.Errorf("the prefix was shown:\n%s", s.all)

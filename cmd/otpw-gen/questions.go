@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/otpw-go/otpw/otp"
@@ -46,15 +47,21 @@ func (c *command) askReplace() error {
 	if err == nil && l.Format == otp.OTPW1 && c.opts.format == otp.OTPW2 && !c.opts.formatGiven {
 		fmt.Fprintln(c.msg, otherFormat)
 	}
-	a, err := c.in.ask("Replace it? Its sheet will be of no use any more (Y/n): ")
+	// nobody throws a good list away with the Enter key alone; scripts may, as with the original
+	keep := c.in.terminal && err == nil && !l.Remaining().Low()
+	choice := "Y/n"
+	if keep {
+		choice = "y/N"
+	}
+	a, err := c.in.ask("Replace it? Its sheet will be of no use any more (" + choice + "): ")
 	if err != nil {
 		return err
 	}
 	a = strings.ToLower(strings.TrimRight(a, "\r"))
-	if a != "" && !strings.HasPrefix(a, "y") {
-		return errKept
+	if strings.HasPrefix(a, "y") || a == "" && !keep {
+		return nil
 	}
-	return nil
+	return errKept
 }
 
 // confirm lets the old list go only when the new sheet is there to see. Who asked
@@ -83,7 +90,7 @@ func (c *command) confirm() error {
 func unused(l *otp.List, err error) string {
 	switch {
 	case errors.Is(err, otp.ErrFormat):
-		return ", which is damaged"
+		return ", which is damaged (" + err.Error() + ")"
 	case err != nil:
 		return ""
 	}
@@ -92,7 +99,11 @@ func unused(l *otp.List, err error) string {
 	if !l.Created.IsZero() {
 		made = ", made " + l.Created.Local().Format(minute)
 	}
-	return fmt.Sprintf("%s, with %d of %d passwords left", made, r.Unused, r.Total)
+	text := fmt.Sprintf("%s, with %d of %d passwords left", made, r.Unused, r.Total)
+	if l.Expired(time.Now()) {
+		text += ". It has expired"
+	}
+	return text
 }
 
 // oldList reads the list that is there.
@@ -125,7 +136,8 @@ func (c *command) askPrefix() ([]byte, error) {
 			return nil, err
 		}
 		if errors.Is(err, errEmpty) && c.opts.format == otp.OTPW2 {
-			fmt.Fprintln(c.msg, "Without a prefix password, whoever finds the sheet can log in as you. Once more:")
+			fmt.Fprintln(c.msg, "Without a prefix password, whoever finds the sheet can log in as you (if you want that:\n"+
+				"--allow-empty-prefix). Once more:")
 		} else if errors.Is(err, errDiffers) {
 			fmt.Fprintln(c.msg, "They were not the same. Once more, both of them:")
 		}
@@ -179,6 +191,17 @@ func (c *command) warnPrefix(prefix []byte) {
 	case bytes.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 127 }):
 		fmt.Fprintln(c.msg, "Warning: there is a control character in the prefix password (an arrow key, perhaps).\n"+
 			"It counts, and will have to be typed at each login.")
+	}
+}
+
+// fewest is below how many passwords nobody is asked for three.
+const fewest = 10
+
+// warnCount speaks of lists that a stranger can make useless by asking for them.
+func (c *command) warnCount() {
+	if c.layout.count() < fewest {
+		fmt.Fprintf(c.msg, "Warning: with fewer than %d passwords, three prompts that are not answered rightly, by whomever,\n"+
+			"deny all logins until otpw-gen unlock or a new list.\n", fewest)
 	}
 }
 

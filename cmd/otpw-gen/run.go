@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ type command struct {
 	out  *os.File  // the sheet, and nothing else
 	msg  io.Writer // everything else
 
-	layout printsheet.Layout
+	to     target // of the sheet
+	layout layout
 	header otp.Header
 
 	mu      sync.Mutex       // guards the rest against watchSignals
@@ -43,14 +45,16 @@ func (c *command) run() error {
 	if c.opts.unlock {
 		return c.unlock()
 	}
+	c.setHeader()
 	form := otp.Form(c.opts.form)
-	if c.layout, err = printsheet.New(c.opts.page, form.PrintedLen(c.opts.entropy)); err != nil {
+	if c.layout, err = c.opts.layout(c.sheetHeader(), form.PrintedLen(c.opts.entropy)); err != nil {
 		return usageError{err}
 	}
 	c.debugf("passwords of %d characters (%d printed), for %d bits", form.Len(c.opts.entropy), form.PrintedLen(c.opts.entropy), c.opts.entropy)
-	l := c.layout
-	c.debugf("%d passwords in %d columns and %d rows on each of %d pages, numbers of %d digits", l.Count, l.Columns, l.Rows, l.Pages, l.Digits)
-	c.setHeader()
+	c.debugf("%v", c.layout)
+	c.mu.Lock()
+	c.to = c.target()
+	c.mu.Unlock()
 	if c.opts.fromKey {
 		return c.regenerate()
 	}
@@ -59,7 +63,7 @@ func (c *command) run() error {
 
 // regenerate prints the sheet of a master key again. The list stays as it is.
 func (c *command) regenerate() error {
-	if err := c.checkOutput(); err != nil {
+	if err := c.to.check(c.path); err != nil {
 		return err
 	}
 	key, err := c.askMasterKey()
@@ -68,17 +72,22 @@ func (c *command) regenerate() error {
 	}
 	defer key.Wipe()
 	c.compareOld()
-	return c.print(c.passwords(key), true)
+	passwords := c.passwords(key)
+	defer wipe(passwords)
+	if err := c.print(passwords); err != nil {
+		return err
+	}
+	return c.to.settle(true)
 }
 
 // compareOld warns when the sheet can't be that of the list that is there.
 func (c *command) compareOld() {
 	old, err := c.oldList()
 	length := otp.Form(c.opts.form).Len(c.opts.entropy)
-	if err == nil && (old.Len() != c.layout.Count || old.PasswordLen() != length) {
+	if err == nil && (old.Len() != c.layout.count() || old.PasswordLen() != length) {
 		fmt.Fprintf(c.msg, "Warning: this is not the sheet of %s. That has %d passwords of %d characters, this\n"+
-			"%d of %d. Give the same options as when the list was made.\n",
-			c.path, old.Len(), old.PasswordLen(), c.layout.Count, length)
+			"%d of %d. Give the same options as when the list was made, or --count %d.\n",
+			c.path, old.Len(), old.PasswordLen(), c.layout.count(), length, old.Len())
 	}
 }
 
@@ -92,6 +101,7 @@ func (c *command) generate() error {
 		return err
 	}
 	c.warnCost()
+	c.warnCount()
 	prefix, err := c.askPrefix()
 	if err != nil {
 		return err
@@ -107,10 +117,11 @@ func (c *command) generate() error {
 	if err != nil {
 		return err
 	}
+	c.header.ID = list.ID
 	if err := c.write(list); err != nil {
 		return c.keptError(err)
 	}
-	if err := c.print(passwords, false); err != nil {
+	if err := c.print(passwords); err != nil {
 		return c.keptError(err)
 	}
 	if err := c.confirm(); err != nil {
@@ -162,7 +173,7 @@ func (c *command) checkPlace() error {
 	if err := otp.CheckFolder(c.path); err != nil {
 		return err
 	}
-	return c.checkOutput()
+	return c.to.check(c.path)
 }
 
 func (c *command) setPlace(path string, old bool) {
@@ -187,7 +198,7 @@ func (c *command) newMasterKey() (*otp.MasterKey, []byte) {
 // passwords returns the passwords of the key, or random ones without a key.
 func (c *command) passwords(key *otp.MasterKey) []otp.Numbered {
 	form := otp.Form(c.opts.form)
-	ps := make([]otp.Numbered, c.layout.Count)
+	ps := make([]otp.Numbered, c.layout.count())
 	for i := range ps {
 		ps[i].Number = c.layout.Number(i)
 		if key != nil {
@@ -223,28 +234,40 @@ func (c *command) commit() error {
 	err := c.pending.Commit()
 	c.done = err == nil || errors.Is(err, otp.ErrInPlace)
 	c.pending = nil // put in place or removed
+	if serr := c.to.settle(c.done); serr != nil && err == nil {
+		err = fmt.Errorf("%w: %w", otp.ErrInPlace, serr)
+	}
 	return err
 }
 
-// print writes the sheet, all of it, to where it shall go.
-func (c *command) print(ps []otp.Numbered, again bool) error {
+// print brings the sheet, all of it, to where it shall go.
+func (c *command) print(ps []otp.Numbered) error {
 	form := otp.Form(c.opts.form)
 	cells := make([]printsheet.Numbered, len(ps))
 	for i, p := range ps {
 		cells[i] = printsheet.Numbered{Number: p.Number, Password: form.Printed(p.Password)}
 		defer clear(cells[i].Password)
 	}
-	h := printsheet.Header{
-		Time:  c.header.Created,
-		Host:  c.header.Host,
-		Again: again,
-		Label: c.header.Label,
-		Until: c.header.Expires,
+	var sheet bytes.Buffer
+	sheet.Grow(2 << 20) // all of it in one place, which can be cleared
+	defer func() { clear(sheet.Bytes()) }()
+	if err := c.layout.write(&sheet, c.sheetHeader(), cells); err != nil {
+		return err
 	}
-	if err := printsheet.WriteText(c.out, c.layout, h, cells); err != nil {
-		return outputError{err}
+	return c.to.put(sheet.Bytes())
+}
+
+// sheetHeader is what the sheet says about the list.
+func (c *command) sheetHeader() printsheet.Header {
+	return printsheet.Header{
+		Time:    c.header.Created,
+		Host:    c.header.Host,
+		Again:   c.opts.fromKey,
+		Label:   c.header.Label,
+		LastDay: otp.LastDay(c.header.Expires),
+		ID:      c.header.ID,
+		Ordered: c.opts.ordered,
 	}
-	return c.closeOutput()
 }
 
 func (c *command) debugf(format string, args ...any) {

@@ -50,4 +50,9 @@ func (c *command) cleanUpLocked() {
 		}
 		c.pending = nil
 	}
+	if c.to != nil {
+		if err := c.to.settle(false); err != nil {
+			fmt.Fprintf(c.msg, "otpw-gen: %v\n", err)
+		}
+	}
 }

@@ -62,7 +62,7 @@ func (c *command) status(asJSON bool) error {
 		write = writeStatusJSON
 	}
 	if err := write(c.out, c.path, s); err != nil {
-		return statusError{outputError{err}, exitError}
+		return statusError{stdoutError(err), exitError}
 	}
 	if s.Err != nil || s.Left.Low() {
 		return statusError{nil, exitPrint}

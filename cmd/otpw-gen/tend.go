@@ -33,7 +33,7 @@ func (c *command) suggest() error {
 	form := otp.Form(c.opts.form)
 	p := otp.NewPassword(form, c.opts.entropy)
 	if _, err := fmt.Fprintf(c.out, "%s\n", form.Printed(p)); err != nil {
-		return outputError{err}
+		return stdoutError(err)
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (c *command) completionCommand() *cobra.Command {
 				return usage("there are no completions for %q, but for bash, zsh and fish", args[0])
 			}
 			if err != nil {
-				return outputError{err}
+				return stdoutError(err)
 			}
 			return nil
 		},

@@ -23,22 +23,25 @@ is lost or copied is of no use to anybody: do not write it on the sheet.
 original module (OTPW 1.5) runs, nobody can log in with that: answer n there,
 and say --format otpw1.`
 
-	printAdvice = "It is time to print a new list: otpw-gen | lpr"
+	printAdvice = "It is time to print a new list: otpw-gen --print"
 
 	emptyWarning = "Warning: without a prefix password, whoever finds the sheet can log in as you."
 
 	unlockNote = `Logins may ask for these numbers again. If you have typed their passwords on a
-keyboard that you do not trust, make a new list: otpw-gen | lpr`
+keyboard that you do not trust, make a new list: otpw-gen --print`
 )
 
 // report says what has been done. text is the new master key as printed, or nil.
 func (c *command) report(text []byte) {
-	fmt.Fprintf(c.msg, "\n%d new passwords, with their hashes in %s.\n", c.layout.Count, c.path)
+	fmt.Fprintf(c.msg, "\n%s made, with their hashes in %s.\n", passwordCount(c.layout.count()), c.path)
+	if p, ok := c.to.(*pdfFile); ok {
+		fmt.Fprintf(c.msg, "The sheet is in %s. Print it, then delete it.\n", p.path)
+	}
 	if c.old {
 		fmt.Fprintln(c.msg, "The sheet before this one is of no use any more.")
 	}
 	if text != nil {
-		fmt.Fprintf(c.msg, "\nMaster key: %s\nKeep it secret. To print this sheet again: otpw-gen -k%s\n", text, c.opts.sameOptions)
+		fmt.Fprintf(c.msg, "\nMaster key: %s\nKeep it secret. To print this sheet again: otpw-gen -k%s\n", text, c.opts.same(c.layout.count()))
 		clear(text)
 	}
 }
@@ -88,13 +91,11 @@ func advice(err error) string {
 	)
 	switch {
 	case errors.Is(err, printsheet.ErrTooMany):
-		return "Fewer pages (-s), lower ones (-h), or a --count."
+		return "Say a lower --count, or fewer pages (-s)."
 	case errors.As(err, &wrongUse):
 		return "For help: otpw-gen --help"
-	case errors.Is(err, errNoOutput), errors.Is(err, errListOutput):
-		return "Say where the sheet shall go: otpw-gen | lpr, or otpw-gen >sheet.txt"
 	case errors.As(err, &output):
-		return outputAdvice(err)
+		return output.advice
 	case errors.Is(err, errKept):
 		return "The old list is as it was."
 	case errors.Is(err, errEmpty):
@@ -112,24 +113,17 @@ func advice(err error) string {
 	case errors.Is(err, otp.ErrBusy):
 		return "Another otpw-gen, or a login, is at work on the list. Try again in a moment."
 	case errors.Is(err, otp.ErrNoList):
-		return "Make one: otpw-gen | lpr, or name another file with -f."
+		return "Make one: otpw-gen --print, or name another file with -f."
 	case errors.Is(err, otp.ErrFormat):
-		return "It is damaged, and no login takes it. Make a new one: otpw-gen | lpr"
+		return "It is damaged, and no login takes it. Make a new one: otpw-gen --print"
 	case errors.Is(err, otp.ErrUnsafe):
-		return "No login takes it. If it is your list: chmod 600, or make a new one: otpw-gen | lpr"
+		return "No login takes it. If it is your list: chmod 600, or make a new one: otpw-gen --print"
 	case errors.Is(err, errNothing), errors.Is(err, errNotRevoked):
 		return "Nothing was changed."
 	case errors.Is(err, otp.ErrNotList):
 		return "It is left alone. A list is made by the user who logs in with it, in a file that is a list or not there yet."
 	}
 	return fileAdvice(err)
-}
-
-func outputAdvice(err error) string {
-	if errors.Is(err, syscall.EPIPE) {
-		return "The program that should have taken the sheet ended before it was all there."
-	}
-	return "The sheet could not be written to standard output."
 }
 
 func fileAdvice(err error) string {

@@ -37,7 +37,7 @@ func TestDecoy(t *testing.T) {
 		"no home":        {"/nonexistent", "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list"`},
 		"home unknown":   {"", "", `eresult=error challenge=NNN reason="REASON: home directory .* is not an absolute path"`},
 		"exhausted":      {spent, "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list exhausted"`},
-		"expired":        {makeHomeOf(t, 5, header), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list expired on 1970-01-01"`},
+		"expired":        {makeHomeOf(t, 5, header), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list expired: its last day was 1970-01-01, to 00:00"`},
 		"broken":         {broken, "", `eresult=error challenge=NNN reason="REASON: list .*: line 1: does not begin with .*"`},
 		"open to others": {open, "", `eresult=error challenge=NNN reason="REASON: list .*: unsafe list file: .*"`},
 		"no such user":   {"/nonexistent", "account=none\x00", `nresult=refused challenge=NNN reason="REASON: unknown user"`},

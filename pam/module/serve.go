@@ -187,7 +187,7 @@ var (
 func notice(r otp.Remaining) string {
 	text := fmt.Sprintf("Remaining one-time passwords: %d of %d", r.Unused, r.Total)
 	if r.Expiring {
-		text += r.Expires.Local().Format(", good until 2006-01-02 15:04")
+		text += ", last day " + otp.LastDay(r.Expires)
 	}
 	if r.Low() {
 		text += " (time to print new ones with otpw-gen)"

@@ -230,21 +230,21 @@ func TestOTPW2(t *testing.T) {
 	home := makeHomeOf(t, 50, h)
 	heard := runs(t, ask(home), rightly)
 	heard.check(t, "Password 000: ", pamSuccess, `iresult=accepted challenge=000 remaining=49/50`)
-	if want := "Remaining one-time passwords: 49 of 50, good until " + h.Expires.Format("2006-01-02 15:04") + " (time to print new ones with otpw-gen)"; heard.notice != want {
+	if want := "Remaining one-time passwords: 49 of 50, last day " + otp.LastDay(h.Expires) + " (time to print new ones with otpw-gen)"; heard.notice != want {
 		t.Errorf("notice %q, want %q", heard.notice, want)
 	}
 	runs(t, ask(home, "kdf_max_memory=1"), rightly).check(t, "", pamAuthinfoUnavail,
 		`eresult=error reason="list .*: hash costs too much: 2048 KiB and 2 passes, at most 1024 and 20 allowed"`)
 	h.Expires = now.Add(-time.Hour)
 	runs(t, ask(makeHomeOf(t, 50, h)), rightly).check(t, "", pamAuthinfoUnavail,
-		`nresult=unavailable reason="list .*: list expired on \d{4}-\d\d-\d\d"`)
+		`nresult=unavailable reason="list .*: list expired: its last day was \d{4}-\d\d-\d\d(, to \d\d:\d\d)?"`)
 }
 
 // When the conversation ends at the prompt, the number stays set aside.
 func TestAbandoned(t *testing.T) {
 	home := makeHome(t, 50)
 	h := runs(t, ask(home), hangUp)
-	if want := `pam_otpw(sshd:auth): user=alice rhost=192.0.2.7 result=abandoned challenge=000 reason="no response: EOF"`; h.unsaid != want {
+	if want := `pam_otpw(sshd:auth): user=alice rhost=192.0.2.7 result=abandoned challenge=000 reason="no response: the conversation has ended"`; h.unsaid != want {
 		t.Errorf("unsaid %q, want %q", h.unsaid, want)
 	}
 	runs(t, ask(home), rightly).check(t, "Password 001: ", pamSuccess, `iresult=accepted challenge=001 remaining=48/50`)
@@ -264,7 +264,7 @@ func TestConversationFailed(t *testing.T) {
 	if unsaid := Serve(half{bytes.NewReader(in), &out}); unsaid != "" {
 		t.Errorf("unsaid %q", unsaid)
 	}
-	want := "P\x00\x0ePassword 000: " + "L\x00\x39" + `nresult=abandoned challenge=000 reason="no response: EOF"` + "F\x00\x01\x09"
+	want := "P\x00\x0ePassword 000: " + "L\x00\x50" + `nresult=abandoned challenge=000 reason="no response: the conversation has ended"` + "F\x00\x01\x09"
 	if got := out.String(); got != want {
 		t.Errorf("sent %q, want %q", got, want)
 	}

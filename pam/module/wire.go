@@ -46,11 +46,15 @@ func (w wire) send(frame byte, payload string, bound int) error {
 	return err
 }
 
-// receive reads one frame of the given type; io.EOF is the end of the
-// conversation. The payload may hold a secret: the caller wipes it.
+// errEnd: the client is gone, or the host has given up.
+var errEnd = errors.New("the conversation has ended")
+
+// receive reads one frame of the given type, or returns errEnd. The payload may hold a secret: the caller wipes it.
 func (w wire) receive(frame byte, bound int) ([]byte, error) {
 	var head [3]byte
-	if _, err := io.ReadFull(w.rw, head[:]); err != nil {
+	if _, err := io.ReadFull(w.rw, head[:]); err == io.EOF {
+		return nil, errEnd
+	} else if err != nil {
 		return nil, err
 	}
 	n := int(binary.BigEndian.Uint16(head[1:]))

@@ -28,11 +28,11 @@ const (
 )
 
 var header = printsheet.Header{
-	Time:  time.Date(2026, 11, 22, 23, 14, 0, 0, time.UTC),
-	Host:  "host.example.org",
-	Label: "Reise nach Süden",
-	ID:    "k3m9x2pq",
-	Until: time.Date(2027, 2, 20, 23, 14, 0, 0, time.UTC),
+	Time:    time.Date(2026, 11, 22, 23, 14, 0, 0, time.UTC),
+	Host:    "host.example.org",
+	Label:   "Reise nach Süden",
+	ID:      "k3m9x2pq",
+	LastDay: "2027-02-20",
 }
 
 func main() {

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var blanks = regexp.MustCompile(` {2,}`)
+
+// pdfText returns the text of a PDF sheet as a text sheet has it: two blanks between cells.
+func pdfText(t *testing.T, file string) string {
+	t.Helper()
+	text, err := exec.Command("pdftotext", "-layout", file, "-").CombinedOutput()
+	if err != nil {
+		if _, lerr := exec.LookPath("pdftotext"); lerr != nil {
+			t.Skip("there is no pdftotext")
+		}
+		t.Fatalf("pdftotext: %v\n%s", err, text)
+	}
+	return blanks.ReplaceAllString(string(text), "  ")
+}
+
+// What stands on a PDF sheet is what the list accepts, all of it.
+func TestPDFAccepted(t *testing.T) {
+	cheap := []string{"--kdf-memory", "1", "--kdf-passes", "1"}
+	for _, c := range []struct {
+		name  string
+		args  []string
+		count int
+	}{
+		{"page", cheap, 160},
+		{"page, Letter", append(cheap, "--paper", "letter"), 160},
+		{"wallet", append(cheap, "--layout", "wallet"), 270},
+		{"wallet, Letter", append(cheap, "--layout", "wallet", "--paper", "letter"), 210},
+		{"words", append(cheap, "-p", "1"), 80},
+		{"small letters", append(cheap, "-p", "2"), 120},
+		{"words in a wallet", append(cheap, "-p", "1", "--layout", "wallet"), 90},
+		{"in order", append(cheap, "-o", "--count", "7"), 7},
+		{"three pages", append(cheap, "-s", "3"), 480},
+		{"more than 1000", append(cheap, "--layout", "wallet", "--count", "1001"), 1001},
+		{"OTPW1", []string{"--format", "otpw1"}, 160},
+		{"label", append(cheap, "--label", "旅行", "--expires", "9d"), 160},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			list, file := filepath.Join(dir, "list"), filepath.Join(dir, "sheet.pdf")
+			runGen(t, program(t), "pre\npre\n", append([]string{"-f", list, "--pdf", file}, c.args...)...)
+			b, err := os.ReadFile(list)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := pdfText(t, file)
+			fits(t, b, text)
+			if n := len(regexp.MustCompile(`(?m)(^|  )\d{3,4} \S`).FindAllString(text, -1)); n != c.count {
+				t.Errorf("%d passwords on the sheet, want %d", n, c.count)
+			}
+			if i := slices.Index(c.args, "--expires"); i >= 0 {
+				if day := time.Now().AddDate(0, 0, 9).Format(time.DateOnly); !strings.Contains(text, "last day "+day) {
+					t.Errorf("no %s in\n%s", day, text)
+				}
+			}
+			if id := regexp.MustCompile(`(?m)^id: (.*)$`).FindSubmatch(b); id != nil && !strings.Contains(text, "OTPW list "+string(id[1])) {
+				t.Errorf("no id %s in\n%s", id[1], text)
+			}
+		})
+	}
+}
+
+// A sheet that is found says nothing of whose it is, and nothing of the prefix.
+func TestPDFSecrets(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layout := range []string{"page", "wallet"} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "sheet.pdf")
+		runGen(t, program(t), "my dog Rex\nmy dog Rex\n", "-f", filepath.Join(dir, "list"), "--format", "otpw1", "-p", "2", "--layout", layout, "--pdf", file)
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, name := pdfText(t, file), regexp.MustCompile(`\b`+regexp.QuoteMeta(me.Username)+`\b`)
+		for _, s := range []string{text, string(b)} { // what can be seen, and what the file says about itself
+			if strings.Contains(s, "Rex") || name.MatchString(s) {
+				t.Errorf("%s: prefix or user name in\n%s", layout, text)
+			}
+		}
+	}
+}
+
+// Whoever says that the sheet did not come out, or nothing, has the old list and
+// its sheet as they were.
+func TestTerminalPDF(t *testing.T) {
+	for _, c := range []struct {
+		name, answer string
+		signal       syscall.Signal
+		status       int
+		old          bool // what counts afterwards
+	}{
+		{"yes", "y\n", 0, 0, false},
+		{"no", "n\n", 0, 1, true},
+		{"Ctrl-D", "\x04", 0, 1, true},
+		{"Ctrl-C", "\x03", 0, 130, true},
+		{"SIGTERM", "", syscall.SIGTERM, 143, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, dir := newScreen(t)
+			list, sheet := filepath.Join(dir, "list"), filepath.Join(dir, "sheet.pdf")
+			for name, content := range map[string]string{list: oneEntry, sheet: "the sheet before"} {
+				if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.start(dir, "--format", "otpw1", "--pdf", sheet, "--force")
+			s.see("(y/N): ")
+			s.say("y\n", true)
+			s.typePrefix()
+			s.see("the old one counts (y/n): ")
+			if b, err := os.ReadFile(sheet); err != nil || !bytes.HasPrefix(b, []byte("%PDF-")) || !bytes.HasSuffix(b, []byte("%%EOF\n")) {
+				t.Errorf("the sheet is not there when it is asked for: %v", err)
+			}
+			s.say(c.answer, true)
+			if c.signal != 0 {
+				s.cmd.Process.Signal(c.signal)
+			}
+			s.ends(c.status)
+			b, err := os.ReadFile(list)
+			if err != nil || (string(b) == oneEntry) != c.old {
+				t.Errorf("list: %v\n%s", err, b)
+			}
+			if b, err = os.ReadFile(sheet); err != nil || (string(b) == "the sheet before") != c.old {
+				t.Errorf("sheet: %v\n%.100s", err, b)
+			}
+			files(t, dir, "list", "sheet.pdf")
+		})
+	}
+}
+
+// A signal while the printing system is taking the sheet: it gets no half of it.
+func TestSignalWhilePrinter(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			bin := t.TempDir()
+			if err := os.WriteFile(filepath.Join(bin, "lp"), []byte("#!/bin/sh\necho $$ >&2\nexec sleep 1000\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			dir, list := withList(t)
+			cmd := exec.Command(program(t), "-f", list, "--format", "otpw1", "--print")
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+			cmd.Stdin = strings.NewReader("y\npre\npre\n")
+			said, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			lp := 0
+			var all []byte
+			for number := regexp.MustCompile(`(?m)^(\d+)\n`); lp == 0; {
+				b := make([]byte, 4096)
+				n, err := said.Read(b)
+				all = append(all, b[:n]...)
+				if m := number.FindSubmatch(all); m != nil {
+					lp, _ = strconv.Atoi(string(m[1]))
+				} else if err != nil {
+					t.Fatalf("%v\n%s", err, all)
+				}
+			}
+			pidfd, err := unix.PidfdOpen(lp, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(pidfd)
+			cmd.Process.Signal(sig)
+			poll := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+			if n, err := unix.Poll(poll, int(hang.Milliseconds())); n != 1 {
+				t.Errorf("lp goes on: %v", err)
+			}
+			cmd.Wait()
+			if status := cmd.ProcessState.ExitCode(); status != 128+int(sig) {
+				t.Errorf("status %d", status)
+			}
+			unchanged(t, dir, list)
+		})
+	}
+}
