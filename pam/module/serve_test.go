@@ -234,7 +234,7 @@ func TestOTPW2(t *testing.T) {
 		t.Errorf("notice %q, want %q", heard.notice, want)
 	}
 	runs(t, ask(home, "kdf_max_memory=1"), rightly).check(t, "", pamAuthinfoUnavail,
-		`eresult=error reason="list .*: hash costs too much: 2048 KiB and 2 passes, at most 1024 and 20 allowed"`)
+		`eresult=error reason="list .*: hash costs too much: 2048 KiB and 2 passes, at most 1024 and 20 allowed \(kdf_max_memory, kdf_max_passes\)"`)
 	h.Expires = now.Add(-time.Hour)
 	runs(t, ask(makeHomeOf(t, 50, h)), rightly).check(t, "", pamAuthinfoUnavail,
 		`nresult=unavailable reason="list .*: list expired: its last day was \d{4}-\d\d-\d\d(, to \d\d:\d\d)?"`)
