@@ -70,6 +70,9 @@ func (c *command) confirm() error {
 	if !c.old || !c.in.terminal || c.opts.noConfirm {
 		return nil
 	}
+	if p, ok := c.to.(*pdfFile); ok {
+		fmt.Fprintf(c.msg, "\nThe new sheet is in %s: look at it, or print it.", p.path)
+	}
 	for range tries {
 		a, err := c.in.ask("\nDid the new sheet come out right? Until you say yes, the old one counts (y/n): ")
 		if err != nil {
