@@ -157,7 +157,7 @@ lint: compiler
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh')
+	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh' -- ':!*.txtar')
 	for f in $(ENTRY) pam/worker/worker.c; do \
 	  $(CC) -O2 $(WARN) $(DEFS) -fanalyzer -fsyntax-only $$f || exit 1; \
 	  ! command -v clang >/dev/null || clang -O2 $(WARN) $(DEFS) -fsyntax-only $$f || exit 1; done
