@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+
+package otp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// SitePath is the file with what an administrator has decided for the whole host.
+const SitePath = "/etc/otpw.conf"
+
+// Bounds of that file, the same as in pam/entry/site.h.
+const (
+	maxSite     = 65536 // bytes
+	maxSiteArgs = 64
+)
+
+// A Site is what [SitePath] says: arguments for the module on every line of PAM's
+// configuration, and limits for whoever makes lists. The zero Site says nothing.
+type Site struct {
+	Module []SiteArg
+	Limits
+}
+
+// A SiteArg is an argument of the module.
+type SiteArg struct {
+	Line int // from 1
+	Text string
+}
+
+// Limits are those for new lists. Zero: no limit.
+type Limits struct {
+	LeastEntropy   int           // bits of a password
+	Format         Format        // the only one
+	LongestLife    time.Duration // whole days
+	LeastKDFMemory int           // KiB
+	LeastKDFPasses int
+}
+
+// A SiteError says what is wrong with a file like [SitePath].
+type SiteError struct {
+	Path   string
+	Line   int // from 1; 0: the file as a whole
+	Reason string
+}
+
+func (e *SiteError) Error() string {
+	if e.Line == 0 {
+		return e.Path + ": " + e.Reason
+	}
+	return fmt.Sprintf("%s line %d: %s", e.Path, e.Line, e.Reason)
+}
+
+// Arg returns the value of the last argument NAME=VALUE for the module.
+func (s *Site) Arg(name string) (value string, ok bool) {
+	for _, a := range s.Module {
+		if v, found := strings.CutPrefix(a.Text, name+"="); found {
+			value, ok = v, true
+		}
+	}
+	return value, ok
+}
+
+// ReadSite reads a file like [SitePath]. One that is not there says nothing. It
+// must be a regular file of root's that nobody else can write, else somebody else
+// decided. Arguments for the module are not judged here. Errors: *[SiteError].
+func ReadSite(path string) (Site, error) {
+	data, err := readSite(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Site{}, nil
+	}
+	if err != nil {
+		return Site{}, &SiteError{path, 0, bare(err).Error()}
+	}
+	s, err := parseSite(data)
+	var e *SiteError
+	if errors.As(err, &e) {
+		e.Path = path
+	}
+	return s, err
+}
+
+func readSite(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := fstat(int(f.Fd()), &st); err != nil {
+		return nil, err
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, errors.New("not a regular file")
+	case st.Uid != 0:
+		return nil, fmt.Errorf("owner is uid %d, want root", st.Uid)
+	case st.Mode&0o022 != 0:
+		return nil, fmt.Errorf("mode is %04o, want 0644", st.Mode&0o7777)
+	case st.Size > maxSite:
+		return nil, fmt.Errorf("more than %d bytes", maxSite)
+	}
+	return io.ReadAll(io.LimitReader(f, maxSite))
+}
+
+// parseSite reads lines, blanks around which do not count: empty ones and those
+// that begin with # say nothing, [module] and [generator] begin sections. A line
+// of the first is an argument, of the second NAME=VALUE.
+func parseSite(data []byte) (Site, error) {
+	var s Site
+	section := ""
+	number, generator := 0, 0 // of this line, and of the latest [generator]
+	for line := range bytes.SplitSeq(data, []byte("\n")) {
+		number++
+		if i := bytes.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }); i >= 0 {
+			return Site{}, &SiteError{"", number, "a control character"}
+		}
+		text := string(bytes.Trim(line, " \t"))
+		switch {
+		case text == "" || text[0] == '#':
+		case text[0] == '[':
+			if text != "[module]" && text != "[generator]" {
+				return Site{}, &SiteError{"", number, fmt.Sprintf("unknown section %q, want [module] or [generator]", text)}
+			}
+			section = text
+			if section == "[generator]" {
+				generator = number
+			}
+		case section == "[module]":
+			if len(s.Module) == maxSiteArgs {
+				return Site{}, &SiteError{"", number, fmt.Sprintf("more than %d arguments", maxSiteArgs)}
+			}
+			s.Module = append(s.Module, SiteArg{number, text})
+		case section == "[generator]":
+			if err := s.Limits.set(text); err != nil {
+				return Site{}, &SiteError{"", number, err.Error()}
+			}
+		default:
+			return Site{}, &SiteError{"", number, "before the first section: want [module] or [generator] above it"}
+		}
+	}
+	if s.Format == OTPW1 && (s.LongestLife != 0 || s.LeastKDFMemory != 0 || s.LeastKDFPasses != 0) {
+		return Site{}, &SiteError{"", generator, "lists of the format otpw1 have no last day and no cost: longest_life, least_kdf_memory and least_kdf_passes cannot stand beside it"}
+	}
+	return s, nil
+}
+
+// set reads NAME=VALUE.
+func (l *Limits) set(text string) error {
+	name, value, ok := strings.Cut(text, "=")
+	name, value = strings.TrimRight(name, " \t"), strings.TrimLeft(value, " \t")
+	if !ok {
+		return fmt.Errorf("%q: want NAME=VALUE", text)
+	}
+	number := func(to *int, unit, most int) error {
+		v, err := strconv.ParseUint(value, 10, 31)
+		if err != nil || v < 1 || int(v) > most {
+			return fmt.Errorf("%s: %q, want 1 to %d", name, value, most)
+		}
+		*to = int(v) * unit
+		return nil
+	}
+	switch name {
+	case "least_entropy":
+		return number(&l.LeastEntropy, 1, Base64.MaxEntropy())
+	case "least_kdf_memory":
+		return number(&l.LeastKDFMemory, 1<<10, MaxKDFMemory>>10)
+	case "least_kdf_passes":
+		return number(&l.LeastKDFPasses, 1, MaxKDFPasses)
+	case "longest_life":
+		var days int
+		digits, ok := strings.CutSuffix(value, "d")
+		value = digits
+		if err := number(&days, 1, maxLife); err != nil || !ok {
+			return fmt.Errorf("%s: want days, 1d to %dd", name, maxLife)
+		}
+		l.LongestLife = time.Duration(days) * 24 * time.Hour
+		return nil
+	case "format":
+		switch value {
+		case "otpw1":
+			l.Format = OTPW1
+		case "otpw2":
+			l.Format = OTPW2
+		default:
+			return fmt.Errorf("format: %q, want otpw1 or otpw2", value)
+		}
+		return nil
+	}
+	return fmt.Errorf("unknown setting %q", name)
+}
+
+const maxLife = 36500 // days, a hundred years
