@@ -31,7 +31,7 @@ CFLAGS   ?= -O2 -g
 WARN     := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wconversion
 HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
 HARDENLD := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
-DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDIR)/decoy"' -Ipam
+DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDIR)/decoy"' -DOTPW_SITE='"/etc/otpw.conf"' -Ipam
 HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
 GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt $(wildcard printsheet/fonts/*)
 
@@ -73,10 +73,10 @@ $(B)/version: FORCE
 $(B)/otpw-gen: $(GOFILES) $(B)/version | tools
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
 
-ENTRY := pam/entry/pam_otpw.c pam/entry/child.c pam/entry/decoy.c
+ENTRY := pam/entry/pam_otpw.c pam/entry/child.c pam/entry/decoy.c pam/entry/site.c
 
 # -z now is needed: nothing may be looked up in the child. -z nodelete: see docs/architecture.md
-$(B)/pam_otpw.so: $(ENTRY) pam/entry/child.h pam/entry/decoy.h pam/entry/exports.map pam/protocol.h $(B)/version | compiler
+$(B)/pam_otpw.so: $(ENTRY) pam/entry/child.h pam/entry/decoy.h pam/entry/site.h pam/entry/exports.map pam/protocol.h $(B)/version | compiler
 	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIC -fvisibility=hidden -shared -o $@ $(ENTRY) \
 	  $(HARDENLD) -Wl,-z,nodelete -Wl,-z,defs -Wl,--version-script=pam/entry/exports.map -lpam
 	chmod 0644 $@

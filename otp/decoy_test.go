@@ -97,8 +97,8 @@ func TestSameWork(t *testing.T) {
 			if got := strings.Count(l.Challenge(), "/") + 1; got != numbers {
 				t.Fatalf("%s: asked for %s, want %d numbers", name, l.Challenge(), numbers)
 			}
-			if len(l.Prompt()) != len("Password : ")+4*numbers-1 {
-				t.Errorf("%s: prompt %q", name, l.Prompt())
+			if len(l.Prompt("Password")) != len("Password : ")+4*numbers-1 {
+				t.Errorf("%s: prompt %q", name, l.Prompt("Password"))
 			}
 			refuses(t, l, tt.answer(l.Challenge()), ErrWrong)
 			if got := cost(); !slices.Equal(got, want) {

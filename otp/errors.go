@@ -9,6 +9,9 @@ import "errors"
 var (
 	// ErrNoList: there is no list file.
 	ErrNoList = errors.New("no list")
+	// ErrUnreachable comes with ErrNoList: there may well be a list, but its
+	// folder is not there, or a link that stands for it leads nowhere.
+	ErrUnreachable = errors.New("its folder is not there, or a link leads nowhere")
 	// ErrNotList: what stands in the place of the list is something else,
 	// and must not be replaced.
 	ErrNotList = errors.New("not an OTPW list")

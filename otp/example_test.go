@@ -36,7 +36,7 @@ func Example_sshServer() {
 			return nil, err // nothing to ask for: denied
 		}
 		defer login.Close() // a cut connection sets the number aside
-		answers, err := ask("", "", []string{login.Prompt()}, []bool{false})
+		answers, err := ask("", "", []string{login.Prompt("Password")}, []bool{false})
 		if err != nil {
 			return nil, err
 		}

@@ -47,6 +47,9 @@ func openFor(access int, name string) (*file, error) {
 		return nil, openError(name, err)
 	}
 	fd, err := openPlain(path, access, 0)
+	if err == unix.ENOENT && !isLink(name) {
+		return nil, fmt.Errorf("list %s: %w", name, ErrNoList)
+	}
 	if err != nil {
 		return nil, openError(name, err)
 	}
@@ -64,9 +67,14 @@ func openPlain(path string, flags int, mode uint32) (int, error) {
 	return open(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 }
 
+func isLink(name string) bool {
+	var st unix.Stat_t
+	return lstat(name, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFLNK
+}
+
 func openError(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
-		return fmt.Errorf("list %s: %w", name, ErrNoList)
+		return fmt.Errorf("list %s: %w: %w", name, ErrNoList, ErrUnreachable)
 	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -289,8 +289,9 @@ func (l *Login) Challenge() string {
 	return strings.Join(numbers, "/")
 }
 
-// Prompt returns the challenge as a user is asked for it: `Password 044: `.
-func (l *Login) Prompt() string { return "Password " + l.Challenge() + ": " }
+// Prompt returns the challenge as a user is asked for it, behind a word like
+// Password: `Password 044: `.
+func (l *Login) Prompt(word string) string { return word + " " + l.Challenge() + ": " }
 
 // Verify checks the response to the challenge, the prefix password followed by
 // the one-time passwords in the order of the challenge, and ends the login.

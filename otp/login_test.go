@@ -161,8 +161,8 @@ func TestOneLogin(t *testing.T) {
 	path := makeList(t, 30)
 	l := begin(t, path, Options{})
 	asks(t, l, "0000")
-	if l.Prompt() != "Password 0000: " {
-		t.Errorf("prompt %q", l.Prompt())
+	if l.Prompt("Password") != "Password 0000: " {
+		t.Errorf("prompt %q", l.Prompt("Password"))
 	}
 	locked(t, path, "0000")
 	if r := accepts(t, l); r.Unused != 29 || r.Total != 30 {

@@ -22,6 +22,7 @@ const SitePath = "/etc/otpw.conf"
 const (
 	maxSite     = 65536 // bytes
 	maxSiteArgs = 64
+	maxSiteLine = 1024 // bytes of an argument
 )
 
 // A Site is what [SitePath] says: arguments for the module on every line of PAM's
@@ -138,6 +139,9 @@ func parseSite(data []byte) (Site, error) {
 		case section == "[module]":
 			if len(s.Module) == maxSiteArgs {
 				return Site{}, &SiteError{"", number, fmt.Sprintf("more than %d arguments", maxSiteArgs)}
+			}
+			if len(text) > maxSiteLine {
+				return Site{}, &SiteError{"", number, fmt.Sprintf("more than %d bytes", maxSiteLine)}
 			}
 			s.Module = append(s.Module, SiteArg{number, text})
 		case section == "[generator]":

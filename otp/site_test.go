@@ -39,6 +39,7 @@ func TestParseSite(t *testing.T) {
 		"other line ends":     {text: "[module]\r\n", err: "line 1: a control character"},
 		"NUL":                 {text: "[module]\nde\x00bug", err: "line 2: a control character"},
 		"DEL":                 {text: "#\x7f", err: "line 1: a control character"},
+		"longest argument":    {text: "[module]\n" + strings.Repeat("x", maxSiteLine+1), err: "line 2: more than 1024 bytes"},
 		"most arguments":      {text: "[module]\n" + strings.Repeat("debug\n", maxSiteArgs+1), err: "line 66: more than 64 arguments"},
 	} {
 		got, err := parseSite([]byte(tt.text))

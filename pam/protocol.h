@@ -28,6 +28,7 @@ enum {
 	OTPW_REQUEST = 'Q',
 	OTPW_RESPONSE = 'R',
 	OTPW_PROMPT = 'P',
+	OTPW_TAKE = 'A',
 	OTPW_LOG = 'L',
 	OTPW_NOTICE = 'N',
 	OTPW_DECOY = 'D',
@@ -37,6 +38,7 @@ enum {
 	OTPW_REQUEST_MAX = 65535,
 	OTPW_RESPONSE_MAX = 8191,
 	OTPW_PROMPT_MAX = 511,
+	OTPW_TAKE_MAX = 1,
 	OTPW_LOG_MAX = 1024, /* its first byte is the priority: one of "ewnid" */
 	OTPW_NOTICE_MAX = 511,
 	OTPW_DECOY_MAX = 1,

@@ -34,6 +34,7 @@
 #include "child.h"
 #include "decoy.h"
 #include "protocol.h"
+#include "site.h"
 
 #ifndef OTPW_WORKER_TIMEOUT
 #define OTPW_WORKER_TIMEOUT 30 /* seconds that the worker has to start, and between prompts */
@@ -44,6 +45,9 @@
 
 #define NOTICE_ENV "OTPW_NOTICE"
 #define EXPORT __attribute__((visibility("default")))
+
+#define PSEUDO_USER "otpw" /* who keeps all lists, if there is such a system user: as in OTPW 1.5 */
+#define SYSTEM_UIDS 1000   /* uids of system users are below */
 
 #define NOBODY 65534 /* whose ids the worker gets when there is no such user */
 
@@ -56,19 +60,35 @@ struct login {
 	int sock, pidfd;            /* -1: none */
 	int64_t deadline;           /* monotonic milliseconds; moves on only with a prompt */
 	bool ended;                 /* the worker's process is gone: nothing can be added to what the socket holds */
-	bool answered;              /* the latest prompt was answered */
+	bool answered;              /* the latest prompt was answered, or the password typed before it taken for one */
+	bool nullok;                /* who has no list may do without */
 	bool stored;                /* PAM_AUTHTOK is a response of this login */
 	char why[160];              /* why the worker is not believed; empty: it is */
 	char notice[OTPW_NOTICE_MAX + 1];
 	struct decoy decoy;
 };
 
-struct account {
+/* The module's arguments: those of the site, then those of the line in PAM's configuration. */
+struct args {
+	struct site site;
+	int argc;
+	const char **argv;
+};
+
+/* An entry of the account database. */
+struct entry {
 	struct passwd pw;
 	char *buf; /* holds the strings of pw */
+};
+
+struct account {
+	struct entry user;
+	struct entry keeper;     /* of the lists, if they are not their users' own */
+	bool unknown;            /* there is no such user */
+	bool kept;               /* there is a keeper */
+	const struct passwd *pw; /* whose ids the worker gets */
 	gid_t *groups;
 	int ngroups;
-	bool unknown; /* there is no such user */
 };
 
 /* ---- log lines ---- */
@@ -145,27 +165,55 @@ static bool is_printable(const char *text, size_t n)
 	return true;
 }
 
+/* ---- arguments ---- */
+
+/* The next argument; of the line in PAM's configuration after those of the site. */
+static const char *argument(const struct args *a, int i)
+{
+	return i < a->site.n ? a->site.args[i].text : a->argv[i - a->site.n];
+}
+
+static bool has_flag(const struct args *a, const char *name)
+{
+	for (int i = 0; i < a->site.n + a->argc; i++)
+		if (strcmp(argument(a, i), name) == 0)
+			return true;
+	return false;
+}
+
+/* The value of the last NAME=VALUE; NULL: there is none. */
+static const char *value_of(const struct args *a, const char *name)
+{
+	const char *value = NULL;
+	size_t n = strlen(name);
+
+	for (int i = 0; i < a->site.n + a->argc; i++) {
+		const char *arg = argument(a, i);
+		if (strncmp(arg, name, n) == 0 && arg[n] == '=')
+			value = arg + n + 1;
+	}
+	return value;
+}
+
 /* ---- before the worker starts ---- */
 
 /* The buffer grows until the account fits; 1 MiB is far more than any needs. */
-static int find_passwd(const struct login *l, const char *user, struct account *a)
+static bool find_passwd(const struct login *l, const char *name, struct entry *e, bool *found)
 {
-	struct passwd *found = NULL;
+	struct passwd *pw = NULL;
 	int err = ERANGE;
 
 	for (size_t size = 4096; err == ERANGE && size <= 1 << 20; size *= 2) {
-		free(a->buf);
-		a->buf = malloc(size);
+		free(e->buf);
+		e->buf = malloc(size);
 		do
-			err = a->buf == NULL ? ENOMEM : getpwnam_r(user, &a->pw, a->buf, size, &found);
+			err = e->buf == NULL ? ENOMEM : getpwnam_r(name, &e->pw, e->buf, size, &pw);
 		while (err == EINTR);
 	}
-	if (err != 0) {
+	if (err != 0)
 		log_error(l, "look up user: %s", strerror(err));
-		return PAM_SYSTEM_ERR;
-	}
-	a->unknown = found == NULL;
-	return PAM_SUCCESS;
+	*found = pw != NULL;
+	return err == 0;
 }
 
 /* getgrouplist says how many there are when they do not fit; there may be more a moment later, so a few tries. */
@@ -179,7 +227,7 @@ static int find_groups(const struct login *l, struct account *a)
 		if (a->groups == NULL)
 			break;
 		a->ngroups = size;
-		if (getgrouplist(a->pw.pw_name, a->pw.pw_gid, a->groups, &a->ngroups) >= 0)
+		if (getgrouplist(a->pw->pw_name, a->pw->pw_gid, a->groups, &a->ngroups) >= 0)
 			return PAM_SUCCESS;
 		size = a->ngroups > size ? a->ngroups : 2 * size;
 	}
@@ -194,35 +242,67 @@ static int make_nobody(struct login *l, const char *user, struct account *a)
 		log_line(l, LOG_NOTICE, "result=refused reason=\"unknown user\"");
 		return PAM_USER_UNKNOWN;
 	}
-	a->pw.pw_name = (char *)user;
-	a->pw.pw_uid = a->pw.pw_gid = NOBODY;
-	a->pw.pw_dir = (char *)"/nonexistent";
+	a->user.pw.pw_name = (char *)user;
+	a->user.pw.pw_uid = a->user.pw.pw_gid = NOBODY;
+	a->user.pw.pw_dir = (char *)"/nonexistent";
 	if (find_groups(l, a) != PAM_SUCCESS)
 		return PAM_SYSTEM_ERR;
-	a->groups[0] = NOBODY; /* the lookup took its time; who is no user is in no group */
-	a->ngroups = 1;
+	if (!a->kept) {
+		a->groups[0] = NOBODY; /* the lookup took its time; who is no user is in no group */
+		a->ngroups = 1;
+	}
 	return PAM_SUCCESS;
 }
 
-static int find_account(struct login *l, const char *user, struct account *a)
+/* Who keeps the lists: whom an argument names, or the pseudo-user where nothing says where lists are. */
+static bool find_keeper(const struct login *l, const struct args *args, struct account *a)
 {
-	int ret = find_passwd(l, user, a);
+	const char *name = value_of(args, "user");
+	bool found;
 
-	if (ret != PAM_SUCCESS)
-		return ret;
+	if (!find_passwd(l, name != NULL ? name : PSEUDO_USER, &a->keeper, &found))
+		return false;
+	if (name != NULL) {
+		if (!found)
+			log_error(l, "argument user=: there is no such user");
+		a->kept = found;
+		return found;
+	}
+	a->kept = found && value_of(args, "file") == NULL && a->keeper.pw.pw_uid > 0 && a->keeper.pw.pw_uid < SYSTEM_UIDS;
+	return true;
+}
+
+/* -1 tells setresuid to leave an id as it is: root's. */
+static bool check_ids(const struct login *l, const struct passwd *pw)
+{
+	if (pw->pw_uid != (uid_t)-1 && pw->pw_gid != (gid_t)-1)
+		return true;
+	log_error(l, "look up user: uid or gid is -1");
+	return false;
+}
+
+static int find_account(struct login *l, const char *user, const struct args *args, struct account *a)
+{
+	bool found;
+
+	if (!find_passwd(l, user, &a->user, &found))
+		return PAM_SYSTEM_ERR;
+	a->unknown = !found;
+	if (found)
+		name_parties(l, user);
+	if (!find_keeper(l, args, a))
+		return PAM_SYSTEM_ERR;
+	a->pw = a->kept ? &a->keeper.pw : &a->user.pw;
 	if (a->unknown)
 		return make_nobody(l, user, a);
-	name_parties(l, user);
-	/* -1 tells setresuid to leave an id as it is: root's. */
-	if (a->pw.pw_uid == (uid_t)-1 || a->pw.pw_gid == (gid_t)-1) {
-		log_error(l, "look up user: uid or gid is -1");
+	if (!check_ids(l, &a->user.pw) || !check_ids(l, a->pw))
 		return PAM_SYSTEM_ERR;
-	}
 	if (geteuid() == 0)
 		return find_groups(l, a);
-	if (a->pw.pw_uid == geteuid())
+	if (a->pw->pw_uid == geteuid() && a->user.pw.pw_uid == geteuid())
 		return PAM_SUCCESS;
-	log_error(l, "the program that asks runs as uid %lu, neither as root nor as this user", (unsigned long)geteuid());
+	log_error(l, "the program that asks runs as uid %lu, neither as root nor as %s", (unsigned long)geteuid(),
+		  a->kept ? "who keeps the lists" : "this user");
 	return PAM_AUTHINFO_UNAVAIL;
 }
 
@@ -241,15 +321,12 @@ static int above_stdio(int fd)
  * A host that is not root serves only its own account: it has nothing to hide, and could not read the secret. False:
  * nobody can be served without giving something away.
  */
-static bool find_decoy(struct login *l, const char *user, int argc, const char **argv)
+static bool find_decoy(struct login *l, const char *user, const struct args *args)
 {
 	struct rlimit size;
 	const char *why;
-	bool wanted = false;
 
-	for (int i = 0; i < argc; i++)
-		wanted |= strcmp(argv[i], "decoy") == 0;
-	if (!wanted || geteuid() != 0)
+	if (!has_flag(args, "decoy") || geteuid() != 0)
 		return true;
 	/* The caller of a set-user-id host would see who has a list by what he lets fail. */
 	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < DECOY_FILE_MAX) {
@@ -325,8 +402,26 @@ static size_t add(char *request, size_t used, const char *key, const char *value
 	return n < 0 || (size_t)n >= room ? 0 : used + (size_t)n + 1;
 }
 
+static size_t add_site(char *request, size_t used, int line, const char *text)
+{
+	char site[SITE_LINE_MAX + 16];
+
+	snprintf(site, sizeof site, "%d %s", line, text);
+	return add(request, used, "site", site);
+}
+
+/* The password that was typed before, for another module; NULL: none was. */
+static const char *authtok(const struct login *l)
+{
+	const void *response = NULL;
+
+	if (pam_get_item(l->pamh, PAM_AUTHTOK, &response) != PAM_SUCCESS)
+		return NULL;
+	return response;
+}
+
 /* Returns the length of the request, 0: too long. */
-static size_t make_request(const struct login *l, const struct account *a, int argc, const char **argv, char *request)
+static size_t make_request(const struct login *l, const struct account *a, const struct args *args, char *request)
 {
 	static const char head[] = "protocol=" OTPW_PROTOCOL "\0version=" OTPW_VERSION;
 	const void *service = NULL;
@@ -339,15 +434,24 @@ static size_t make_request(const struct login *l, const struct account *a, int a
 	snprintf(line, sizeof line, "pam_otpw(%s:auth): %s", name, l->who);
 	memcpy(request, head, used);
 	used = add(request, used, "log", line);
-	used = add(request, used, "home", a->pw.pw_dir);
+	used = add(request, used, "user", a->user.pw.pw_name);
+	snprintf(line, sizeof line, "%lu", (unsigned long)a->user.pw.pw_uid);
+	used = add(request, used, "uid", line);
+	used = add(request, used, "home", a->user.pw.pw_dir);
+	if (a->kept)
+		used = add(request, used, "lists", a->keeper.pw.pw_dir);
 	if (a->unknown)
 		used = add(request, used, "account", "none");
+	if (authtok(l) != NULL)
+		used = add(request, used, "authtok", "yes");
 	if (l->decoy.fd >= 0) {
 		snprintf(line, sizeof line, "%016" PRIx64 " %d %d", l->decoy.token, l->decoy.state, l->decoy.busy);
 		used = add(request, used, "decoy", line);
 	}
-	for (int i = 0; i < argc; i++)
-		used = add(request, used, "arg", argv[i]);
+	for (int i = 0; i < args->site.n; i++)
+		used = add_site(request, used, args->site.args[i].line, args->site.args[i].text);
+	for (int i = 0; i < args->argc; i++)
+		used = add(request, used, "arg", args->argv[i]);
 	if (used == 0)
 		log_error(l, "make request: more than %d bytes", OTPW_REQUEST_MAX);
 	return used;
@@ -547,6 +651,17 @@ static void prompt(struct login *l, const char *text)
 		shutdown(l->sock, SHUT_WR);
 }
 
+/* Gives the worker what was typed before; it is another module's, and stays. */
+static bool take_typed(struct login *l)
+{
+	const char *response = authtok(l);
+
+	if (l->stored || response == NULL || strlen(response) > OTPW_RESPONSE_MAX)
+		return false;
+	l->answered = true;
+	return send_frame(l, OTPW_RESPONSE, response, strlen(response));
+}
+
 /* A notice that cannot be shown is not worth the login: the password is used up by now. */
 static void keep_notice(struct login *l, const char *text, size_t n)
 {
@@ -563,6 +678,10 @@ static int result(struct login *l, unsigned char code)
 		if (!l->answered)
 			return disbelieve(l, "worker reported success without a response");
 		return PAM_SUCCESS;
+	case PAM_IGNORE:
+		if (!l->nullok || l->answered)
+			return disbelieve(l, "worker wants to be ignored");
+		return PAM_IGNORE;
 	case PAM_AUTH_ERR:
 	case PAM_AUTHINFO_UNAVAIL:
 	case PAM_SYSTEM_ERR:
@@ -577,6 +696,7 @@ static int relay(struct login *l, const char *request, size_t length)
 {
 	static const int bounds[256] = {
 		[OTPW_PROMPT] = OTPW_PROMPT_MAX,
+		[OTPW_TAKE] = OTPW_TAKE_MAX,
 		[OTPW_LOG] = OTPW_LOG_MAX,
 		[OTPW_NOTICE] = OTPW_NOTICE_MAX,
 		[OTPW_DECOY] = OTPW_DECOY_MAX,
@@ -607,6 +727,10 @@ static int relay(struct login *l, const char *request, size_t length)
 			prompt(l, text);
 			deaf = !l->answered;
 			break;
+		case OTPW_TAKE:
+			if (deaf || !take_typed(l))
+				return disbelieve(l, "worker wants a password that was not typed");
+			break;
 		case OTPW_LOG:
 			letter = memchr(letters, text[0], sizeof letters - 1);
 			if (letter == NULL)
@@ -628,7 +752,7 @@ static int relay(struct login *l, const char *request, size_t length)
 	return disbelieve(l, "worker sent more than %d frames", OTPW_FRAMES_MAX);
 }
 
-static int serve(struct login *l, const struct account *a, int argc, const char **argv)
+static int serve(struct login *l, const struct account *a, const struct args *args)
 {
 	char path[PATH_MAX];
 	bool root = geteuid() == 0;
@@ -636,8 +760,8 @@ static int serve(struct login *l, const struct account *a, int argc, const char 
 		.path = path,
 		.sock = -1,
 		.root = root,
-		.uid = a->pw.pw_uid,
-		.gid = root ? a->pw.pw_gid : getgid(),
+		.uid = a->pw->pw_uid,
+		.gid = root ? a->pw->pw_gid : getgid(),
 		.groups = a->groups,
 		.ngroups = a->ngroups,
 	};
@@ -652,11 +776,11 @@ static int serve(struct login *l, const struct account *a, int argc, const char 
 		log_error(l, "out of memory");
 		return PAM_SYSTEM_ERR;
 	}
-	length = make_request(l, a, argc, argv, request);
+	length = make_request(l, a, args, request);
 	if (length > 0) {
 		if (start(l, &c))
 			ret = relay(l, request, length);
-		if (ret == PAM_SUCCESS && a->unknown)
+		if ((ret == PAM_SUCCESS || ret == PAM_IGNORE) && a->unknown)
 			disbelieve(l, "worker reported success for a user that does not exist");
 		finish(l);
 	}
@@ -686,8 +810,10 @@ static void leave_notice(const struct login *l)
 EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	struct login l = {.pamh = pamh, .sock = -1, .pidfd = -1, .decoy.fd = -1};
-	struct account a = {.buf = NULL};
+	struct account a = {.unknown = false};
+	struct args args = {.argc = argc, .argv = argv};
 	const char *user = NULL;
+	char why[SITE_WHY_MAX];
 	int ret;
 
 	(void)flags;
@@ -696,19 +822,26 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 	ret = pam_get_user(pamh, &user, NULL);
 	if (ret != PAM_SUCCESS || user == NULL)
 		return ret == PAM_SUCCESS ? PAM_USER_UNKNOWN : ret == PAM_CONV_AGAIN ? PAM_INCOMPLETE : ret;
+	ret = PAM_SYSTEM_ERR;
 
 	/* What stands where a name should, but is none, may be a password typed too early: it is not logged. */
 	name_parties(&l, "-");
-	ret = find_decoy(&l, user, argc, argv) ? find_account(&l, user, &a) : PAM_SYSTEM_ERR;
+	if (!site_read(&args.site, why))
+		log_error(&l, "%s: %s", OTPW_SITE, why);
+	else if (find_decoy(&l, user, &args))
+		ret = find_account(&l, user, &args, &a);
+	l.nullok = has_flag(&args, "nullok");
 	if (ret == PAM_SUCCESS)
-		ret = serve(&l, &a, argc, argv);
+		ret = serve(&l, &a, &args);
 	if (ret == PAM_SUCCESS)
 		leave_notice(&l);
 	else if (l.stored) /* lest the next module try it as the ordinary password, instead of asking for that */
 		(void)pam_set_item(pamh, PAM_AUTHTOK, NULL);
 	decoy_close(&l.decoy);
 	free(a.groups);
-	free(a.buf);
+	free(a.keeper.buf);
+	free(a.user.buf);
+	site_free(&args.site);
 	return ret;
 }
 

@@ -34,8 +34,8 @@ func TestDecoy(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ home, extra, log string }{
 		"no list":        {t.TempDir(), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list"`},
-		"no home":        {"/nonexistent", "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list"`},
-		"home unknown":   {"", "", `eresult=error challenge=NNN reason="REASON: home directory .* is not an absolute path"`},
+		"no home":        {"/nonexistent", "", `nresult=unavailable challenge=NNN reason="REASON: list .*: no list: .*"`},
+		"home unknown":   {"", "", `eresult=error challenge=NNN reason="REASON: no place for a list: home folder .* is not an absolute path"`},
 		"exhausted":      {spent, "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list exhausted"`},
 		"expired":        {makeHomeOf(t, 5, header), "", `nresult=unavailable challenge=NNN reason="REASON: list .*: list expired: its last day was 1970-01-01, to 00:00"`},
 		"broken":         {broken, "", `eresult=error challenge=NNN reason="REASON: list .*: line 1: does not begin with .*"`},

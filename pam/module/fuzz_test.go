@@ -45,8 +45,14 @@ func FuzzArguments(f *testing.F) {
 	value := regexp.MustCompile(`^(lock_timeout|kdf_max_memory|kdf_max_passes)=0*([1-9][0-9]{0,9})$`)
 	f.Fuzz(func(t *testing.T, args string) {
 		list := strings.Split(args, "\x00")
-		got, complaints := parseArgs(list)
-		want, bad := arguments{}, 0
+		got, complaints, err := parseArgs(nil, list)
+		if slices.ContainsFunc(list, func(arg string) bool {
+			name, _, _ := strings.Cut(arg, "=")
+			return slices.Contains([]string{"file", "user", "prompt", "min_remaining"}, name)
+		}) {
+			return // have tests of their own
+		}
+		want, bad := arguments{prompt: "Password"}, 0
 		for _, arg := range list {
 			number := 0
 			m := append(value.FindStringSubmatch(arg), "", "", "")
@@ -54,6 +60,13 @@ func FuzzArguments(f *testing.F) {
 			switch {
 			case arg == "debug":
 				want.debug = true
+			case arg == "silent":
+				want.silent = true
+			case arg == "nullok":
+				want.nullok = true
+			case arg == "try_first_pass", arg == "use_first_pass":
+				want.takeFirst = true
+				want.askNever = want.askNever || arg == "use_first_pass"
 			case arg == "decoy":
 				want.Decoys = true
 			case arg == "nolock":
@@ -73,6 +86,9 @@ func FuzzArguments(f *testing.F) {
 			default:
 				bad++
 			}
+		}
+		if (err != nil) != (want.Decoys && (want.nullok || want.takeFirst)) {
+			t.Fatalf("%+v: %v", want, err)
 		}
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Fatalf("%+v, want %+v", got, want)

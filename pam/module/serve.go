@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
+	"strings"
 
 	"github.com/otpw-go/otpw/otp"
 )
@@ -27,6 +27,7 @@ const (
 	pamSystemErr       = 4
 	pamAuthErr         = 7
 	pamAuthinfoUnavail = 9
+	pamIgnore          = 25
 )
 
 // Priorities of log lines.
@@ -87,10 +88,14 @@ func (s *session) login() byte {
 		s.logResult(logErr, "error reason=%q", err.Error())
 		return pamSystemErr
 	}
-	args, complaints := parseArgs(req.args)
+	args, complaints, err := parseArgs(req.site, req.args)
 	s.debug, s.who = args.debug, req.log
 	for _, c := range complaints {
 		s.log(logErr, "%s", c)
+	}
+	if err != nil {
+		s.logResult(logErr, "error reason=%q", err.Error())
+		return pamSystemErr
 	}
 	args.Logf = func(format string, v ...any) { s.log(logNotice, format, v...) }
 	return s.attempt(req, args)
@@ -98,36 +103,45 @@ func (s *session) login() byte {
 
 // attempt challenges and verifies.
 func (s *session) attempt(req request, args arguments) byte {
-	login, err := s.begin(req, args)
-	if err != nil {
-		if req.decoy != nil {
-			return s.attemptDecoy(req.decoy, args, err)
-		}
-		return s.end("", err)
+	if args.askNever && !req.authtok {
+		return s.end("", errNothingTyped)
 	}
-	defer login.Close()
-	remaining, err := s.converse(login)
-	if err != nil {
-		result := s.end(login.Challenge(), err)
-		if args.Decoys && !errors.Is(err, errAbandoned) {
-			return pamAuthErr // as with decoys: not even a list that expired meanwhile gives another result
+	for first := req.authtok && args.takeFirst; ; first = false {
+		login, err := s.begin(req, args)
+		if err != nil {
+			return s.deny(req, args, err)
 		}
-		return result
+		result, err := s.converse(login, first, args)
+		login.Close()
+		if err == nil || !first || args.askNever {
+			return result
+		}
 	}
-	s.logResult(logInfo, "accepted challenge=%s remaining=%d/%d", login.Challenge(), remaining.Unused, remaining.Total)
-	s.send(frameNotice, notice(remaining), maxText)
-	return pamSuccess
+}
+
+// deny ends an attempt without anything to ask for.
+func (s *session) deny(req request, args arguments, err error) byte {
+	switch {
+	case req.decoy != nil:
+		return s.attemptDecoy(req.decoy, args, err)
+	case args.nullok && errors.Is(err, otp.ErrNoList) && !errors.Is(err, otp.ErrUnreachable):
+		s.logResult(logInfo, "ignored reason=%q", err.Error())
+		return pamIgnore
+	}
+	return s.end("", err)
 }
 
 // begin chooses what to ask for. Of a user that there is not, the list that there
 // is not is looked for all the same.
 func (s *session) begin(req request, args arguments) (*otp.Login, error) {
-	if !filepath.IsAbs(req.home) {
-		return nil, fmt.Errorf("home directory %q is not an absolute path", req.home)
+	list, err := otp.ListPath(args.place(req.lists), req.account)
+	if err == nil && !req.unknown { // what is no user's name may be a password
+		s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
 	}
-	list := filepath.Join(req.home, otp.FileName)
-	s.debugf("pam_otpw.so %s, core.so %s, list %s, arguments %q", req.version, Version, list, req.args)
-	login, err := otp.Begin(list, args.Options)
+	var login *otp.Login
+	if err == nil {
+		login, err = otp.Begin(list, args.Options)
+	}
 	if !req.unknown {
 		return login, err
 	}
@@ -137,15 +151,64 @@ func (s *session) begin(req request, args arguments) (*otp.Login, error) {
 	return nil, errUnknownUser
 }
 
-// converse asks for the one-time password and verifies it.
-func (s *session) converse(login *otp.Login) (otp.Remaining, error) {
-	s.debugf("asking for %s", login.Challenge())
-	response, err := s.ask(login.Prompt())
+// place returns where lists are; lists is the home of who keeps them, if anybody does.
+func (a *arguments) place(lists string) string {
+	switch {
+	case a.file != "":
+		return a.file
+	case lists != "":
+		return otp.SharedPlace(lists)
+	}
+	return otp.DefaultPlace
+}
+
+// converse has the challenge answered and logs what came of it. If first, the answer is
+// what was typed before, for another module: it can be right only if a single number is
+// asked for, the one that otpw-gen status names.
+func (s *session) converse(login *otp.Login, first bool, args arguments) (byte, error) {
+	if first && strings.Contains(login.Challenge(), "/") {
+		if args.askNever {
+			return s.end(login.Challenge(), errNotKnown), errNotKnown
+		}
+		first = false
+	}
+	remaining, err := s.verify(login, first, args)
+	switch {
+	case err == nil:
+		s.logResult(logInfo, "accepted challenge=%s remaining=%d/%d", login.Challenge(), remaining.Unused, remaining.Total)
+		s.notify(remaining, args)
+		return pamSuccess, nil
+	case first && !args.askNever:
+		s.log(logNotice, "what was typed before is not the password for %s: %v", login.Challenge(), err)
+		return pamAuthErr, err
+	}
+	result := s.end(login.Challenge(), err)
+	if args.Decoys && !errors.Is(err, errAbandoned) {
+		result = pamAuthErr // as with decoys: not even a list that expired meanwhile gives another result
+	}
+	return result, err
+}
+
+// verify gets the response, from what was typed before or by asking, and checks it.
+func (s *session) verify(login *otp.Login, first bool, args arguments) (otp.Remaining, error) {
+	get := s.take
+	if !first {
+		s.debugf("asking for %s", login.Challenge())
+		get = func() ([]byte, error) { return s.ask(login.Prompt(args.prompt)) }
+	}
+	response, err := get()
 	if err != nil {
 		return otp.Remaining{}, fmt.Errorf("%w: %w", errAbandoned, err)
 	}
 	defer clear(response)
 	return login.Verify(response)
+}
+
+// notify sends the notice for the session, if there is to be one.
+func (s *session) notify(r otp.Remaining, args arguments) {
+	if !args.silent && (args.minRemaining == 0 || r.Unused < args.minRemaining || r.Expiring) {
+		s.send(frameNotice, notice(r), maxText)
+	}
 }
 
 // attemptDecoy asks somebody who cannot log in, for the reason cause, and refuses
@@ -164,7 +227,7 @@ func (s *session) attemptDecoy(decoy *otp.Decoy, args arguments, cause error) by
 	if decoy.Asked != before {
 		s.keep(decoy.Asked)
 	}
-	_, err = s.converse(login)
+	_, err = s.verify(login, false, args)
 	if errors.Is(err, errAbandoned) {
 		return s.end(login.Challenge(), fmt.Errorf("%w; decoy: %w", err, cause))
 	}
@@ -179,8 +242,10 @@ func (s *session) attemptDecoy(decoy *otp.Decoy, args arguments, cause error) by
 func (s *session) keep(asked int) { s.send(frameDecoy, string([]byte{byte(asked)}), maxDecoy) }
 
 var (
-	errAbandoned   = errors.New("no response")
-	errUnknownUser = errors.New("unknown user")
+	errAbandoned    = errors.New("no response")
+	errUnknownUser  = errors.New("unknown user")
+	errNothingTyped = errors.New("use_first_pass, and no password was typed before")
+	errNotKnown     = errors.New("use_first_pass, and three passwords are due, whose numbers nobody knows before")
 )
 
 // notice is what the user reads when the session opens.
@@ -213,7 +278,8 @@ func outcome(err error) (word string, result, priority byte) {
 		return "abandoned", pamAuthinfoUnavail, logNotice
 	case errors.Is(err, otp.ErrWrong), errors.Is(err, otp.ErrUsed), errors.Is(err, otp.ErrReplaced), errors.Is(err, errUnknownUser):
 		return "refused", pamAuthErr, logNotice
-	case errors.Is(err, otp.ErrNoList), errors.Is(err, otp.ErrExhausted), errors.Is(err, otp.ErrTooFew), errors.Is(err, otp.ErrExpired):
+	case errors.Is(err, otp.ErrNoList), errors.Is(err, otp.ErrExhausted), errors.Is(err, otp.ErrTooFew), errors.Is(err, otp.ErrExpired),
+		errors.Is(err, errNothingTyped), errors.Is(err, errNotKnown):
 		return "unavailable", pamAuthinfoUnavail, logNotice
 	default:
 		return "error", pamAuthinfoUnavail, logErr

@@ -58,6 +58,9 @@ type answers func(prompt string) (response string, ok bool)
 func say(response string) answers  { return func(string) (string, bool) { return response, true } }
 func hangUp(string) (string, bool) { return "", false }
 
+// typedBefore stands for the prompt of another module.
+const typedBefore = "typed before"
+
 // rightly answers with the prefix and the passwords that are asked for.
 func rightly(prompt string) (string, bool) {
 	r := prefix
@@ -79,7 +82,7 @@ type heard struct {
 	unsaid  string
 }
 
-var bounds = map[byte]int{framePrompt: maxText, frameLog: maxLog, frameNotice: maxText, frameDecoy: maxDecoy, frameResult: maxResult}
+var bounds = map[byte]int{framePrompt: maxText, frameLog: maxLog, frameNotice: maxText, frameTake: maxTake, frameDecoy: maxDecoy, frameResult: maxResult}
 
 // runs serves one login, the test being the entry.
 func runs(t *testing.T, request string, answer answers) heard {
@@ -113,6 +116,10 @@ func runs(t *testing.T, request string, answer answers) heard {
 			t.Errorf("frame %q of %d bytes, at most %d allowed", head[0], len(text), bound)
 		}
 		switch head[0] {
+		case frameTake:
+			h.prompts = append(h.prompts, typedBefore)
+			response, _ := answer(typedBefore)
+			go send(frameResponse, response)
 		case framePrompt:
 			h.prompts = append(h.prompts, text)
 			response, ok := answer(text)
@@ -140,7 +147,7 @@ func runs(t *testing.T, request string, answer answers) heard {
 }
 
 func ask(home string, args ...string) string {
-	s := "protocol=" + protocol + "\x00version=" + Version + "\x00log=pam_otpw(sshd:auth): user=alice rhost=192.0.2.7\x00home=" + home + "\x00"
+	s := "protocol=" + protocol + "\x00version=" + Version + "\x00log=pam_otpw(sshd:auth): user=alice rhost=192.0.2.7\x00user=alice\x00uid=1001\x00home=" + home + "\x00"
 	for _, a := range args {
 		s += "arg=" + a + "\x00"
 	}
@@ -211,12 +218,12 @@ func TestNothingToAsk(t *testing.T) {
 	runs(t, ask(exhausted), rightly)
 	for name, tt := range map[string]struct{ home, log string }{
 		"no list":       {t.TempDir(), `nresult=unavailable reason="list /.*/.otpw: no list"`},
-		"no home":       {"/nonexistent/home", `nresult=unavailable reason="list /.*/.otpw: no list"`},
+		"no home":       {"/nonexistent/home", `nresult=unavailable reason="list /.*/.otpw: no list: .*"`},
 		"broken":        {broken, `eresult=error reason="list .*: line 3: the list ends here, 5 entries announced"`},
 		"readable":      {readable, `eresult=error reason="list .*: unsafe list file: mode 0644, want 0600"`},
 		"exhausted":     {exhausted, `nresult=unavailable reason="list .*: list exhausted"`},
-		"relative home": {"home", `eresult=error reason="home directory .* is not an absolute path"`},
-		"empty home":    {"", `eresult=error reason="home directory .* is not an absolute path"`},
+		"relative home": {"home", `eresult=error reason="no place for a list: home folder .* is not an absolute path"`},
+		"empty home":    {"", `eresult=error reason="no place for a list: home folder .* is not an absolute path"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			runs(t, ask(tt.home), rightly).check(t, "", pamAuthinfoUnavail, tt.log)
@@ -370,16 +377,16 @@ func TestArguments(t *testing.T) {
 	for _, tt := range []struct {
 		name, arg, log string
 	}{
-		{"unknown", "frobnicate", `unknown argument "frobnicate" ignored`},
-		{"unknown with value", "key=value", `unknown argument "key=value" ignored`},
-		{"flag with value", "nolock=yes", `unknown argument "nolock=yes" ignored`},
-		{"no seconds", "lock_timeout=", `argument "lock_timeout=" ignored: want .*`},
-		{"no value", "lock_timeout", `argument "lock_timeout" ignored: want .*`},
-		{"zero", "lock_timeout=0", `argument "lock_timeout=0" ignored: want .*`},
-		{"negative", "lock_timeout=-1", `argument "lock_timeout=-1" ignored: want .*`},
-		{"kdf memory", "kdf_max_memory=4097", `argument .* ignored: want kdf_max_memory=MEBIBYTES, 1 to 4096`},
-		{"kdf passes", "kdf_max_passes=0", `argument .* ignored: want kdf_max_passes=PASSES, 1 to 1000`},
-		{"huge", "lock_timeout=99999999999999999999", `argument .* ignored: want .*`},
+		{"unknown", "frobnicate", `unknown argument "frobnicate": ignored`},
+		{"unknown with value", "key=value", `unknown argument "key=value": ignored`},
+		{"flag with value", "nolock=yes", `unknown argument "nolock=yes": ignored`},
+		{"no seconds", "lock_timeout=", `argument "lock_timeout=": want .*: ignored`},
+		{"no value", "lock_timeout", `argument "lock_timeout": want .*: ignored`},
+		{"zero", "lock_timeout=0", `argument "lock_timeout=0": want .*: ignored`},
+		{"negative", "lock_timeout=-1", `argument "lock_timeout=-1": want .*: ignored`},
+		{"kdf memory", "kdf_max_memory=4097", `argument .*: want kdf_max_memory=MEBIBYTES, 1 to 4096: ignored`},
+		{"kdf passes", "kdf_max_passes=0", `argument .*: want kdf_max_passes=PASSES, 1 to 1000: ignored`},
+		{"huge", "lock_timeout=99999999999999999999", `argument .*: want .*: ignored`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := runs(t, ask(home, tt.arg), rightly)
@@ -388,11 +395,11 @@ func TestArguments(t *testing.T) {
 			}
 		})
 	}
-	a, complaints := parseArgs([]string{"debug", "nolock", "reask", "legacy_lock", "trust_locks", "lock_timeout=60",
-		"kdf_max_memory=16", "kdf_max_passes=3"})
+	a, complaints, err := parseArgs(nil, []string{"debug", "nolock", "reask", "legacy_lock", "trust_locks", "lock_timeout=60",
+		"kdf_max_memory=16", "kdf_max_passes=3", "prompt=One-time password für", "silent", "min_remaining=20", "file=~/otpw list", "user=root"})
 	want := otp.Options{NoLock: true, Reask: true, LegacyLock: true, TrustLocks: true, LockTimeout: time.Minute,
 		KDFMaxMemory: 16384, KDFMaxPasses: 3}
-	if len(complaints) != 0 || !a.debug || fmt.Sprint(a.Options) != fmt.Sprint(want) {
+	if err != nil || len(complaints) != 0 || !a.debug || a.prompt != "One-time password für" || !a.silent || a.minRemaining != 20 || a.file != "~/otpw list" || fmt.Sprint(a.Options) != fmt.Sprint(want) {
 		t.Errorf("%+v, %q", a, complaints)
 	}
 }

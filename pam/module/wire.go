@@ -24,6 +24,7 @@ const (
 	framePrompt   = 'P'
 	frameLog      = 'L'
 	frameNotice   = 'N'
+	frameTake     = 'A'
 	frameDecoy    = 'D'
 	frameResult   = 'F'
 
@@ -32,6 +33,7 @@ const (
 	maxText     = 511
 	maxLog      = 1024
 	maxDecoy    = 1
+	maxTake     = 1
 	maxResult   = 1
 )
 
@@ -77,13 +79,24 @@ func (w wire) ask(prompt string) ([]byte, error) {
 	return w.receive(frameResponse, maxResponse)
 }
 
+// take returns what was typed before, for another module.
+func (w wire) take() ([]byte, error) {
+	if err := w.send(frameTake, "1", maxTake); err != nil {
+		return nil, err
+	}
+	return w.receive(frameResponse, maxResponse)
+}
+
 // request is what the entry wants.
 type request struct {
 	protocol string
-	version  string // of the entry's build
-	log      string // what the entry puts before a log line: who, from where
-	home     string // of the user, from the account database
-	unknown  bool   // there is no such user
+	version  string      // of the entry's build
+	log      string      // what the entry puts before a log line: who, from where
+	account  otp.Account // of the user
+	lists    string      // home of who keeps the lists; empty: their users
+	unknown  bool        // there is no such user
+	authtok  bool        // something was typed before
+	site     []otp.SiteArg
 	decoy    *otp.Decoy
 	args     []string
 }
@@ -108,8 +121,25 @@ func parseRequest(payload []byte) (r request, err error) {
 			r.version = value
 		case "log":
 			r.log = value
+		case "user":
+			r.account.Name = value
+		case "uid":
+			if r.account.UID, err = strconv.Atoi(value); err != nil {
+				return r, errRequest
+			}
 		case "home":
-			r.home = value
+			r.account.Home = value
+		case "lists":
+			r.lists = value
+		case "authtok":
+			r.authtok = value == "yes"
+		case "site":
+			line, text, _ := strings.Cut(value, " ")
+			n, err := strconv.Atoi(line)
+			if err != nil {
+				return r, errRequest
+			}
+			r.site = append(r.site, otp.SiteArg{Line: n, Text: text})
 		case "account":
 			r.unknown = value == "none"
 		case "decoy":

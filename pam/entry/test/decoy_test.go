@@ -59,7 +59,10 @@ func TestDecoy(t *testing.T) {
 		unknown := in.run(t, host{user: "stranger"})
 		unknown.want("request account=none\n", "request home=/nonexistent\n", "status Uid: 65534 65534 65534 65534\n",
 			"status Gid: 65534 65534 65534 65534\n", "groups 1\n", "user=- rhost=- ")
-		unknown.wantNot("stranger")
+		unknown.want("request user=stranger\n")
+		if strings.Count(unknown.text, "stranger") != 1 {
+			t.Errorf("the name is logged:\n%s", unknown.text)
+		}
 		in.run(t, host{user: "nobody"}).wantNot("request account=")
 
 		for _, kept := range []int{3, 255, 0} {

@@ -41,6 +41,7 @@ const (
 	systemErr       = 4
 	authErr         = 7
 	authinfoUnavail = 9
+	ignore          = 25
 	userUnknown     = 10
 )
 
@@ -52,6 +53,9 @@ type parts struct {
 
 // state is the file with the secret of decoys. Its folder is made by the tests that want one.
 func (p parts) state() string { return filepath.Join(p.dir, "state", "decoy") }
+
+// site is the file with what a site has decided. The tests that want one make it.
+func (p parts) site() string { return filepath.Join(p.dir, "otpw.conf") }
 
 var (
 	plain     = build(false)
@@ -97,9 +101,9 @@ func build(sanitize bool) func() (parts, error) {
 			hard = []string{"-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"}
 		}
 		entry := append(slices.Clone(hard), fmt.Sprintf("-DOTPW_WORKER_TIMEOUT=%d", int(workerTimeout.Seconds())),
-			`-DOTPW_STATE="`+p.state()+`"`, "-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,relro,-z,now,-z,nodelete",
+			`-DOTPW_STATE="`+p.state()+`"`, `-DOTPW_SITE="`+p.site()+`"`, "-fPIC", "-fvisibility=hidden", "-shared", "-Wl,-z,relro,-z,now,-z,nodelete",
 			"-Wl,--version-script="+filepath.Join(root, "pam/entry/exports.map"))
-		for _, source := range []string{"pam_otpw.c", "child.c", "decoy.c"} {
+		for _, source := range []string{"pam_otpw.c", "child.c", "decoy.c", "site.c"} {
 			entry = append(entry, filepath.Join(root, "pam/entry", source))
 		}
 		entry = append(entry, "-lpam")

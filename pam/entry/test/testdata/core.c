@@ -395,6 +395,19 @@ static void misbehave(const char *what, const char *request)
 		put(OTPW_DECOY, &byte, 1);
 		ask("Password 044: ", 1);
 	}
+	if (strcmp(what, "take") == 0) {
+		char *before;
+		puts_frame(OTPW_TAKE, "1");
+		before = get(OTPW_RESPONSE);
+		say("taken %s", before);
+		end(strcmp(before, "right") == 0 ? PAM_SUCCESS : PAM_AUTH_ERR);
+	}
+	if (strcmp(what, "ask-then-take") == 0) {
+		puts_frame(OTPW_PROMPT, "Password 1: ");
+		free(get(OTPW_RESPONSE));
+		puts_frame(OTPW_TAKE, "1");
+		sleep_on();
+	}
 	if (strcmp(what, "keep-two") == 0)
 		put(OTPW_DECOY, "\1\2", 2);
 	if (strcmp(what, "two") == 0)

@@ -37,6 +37,7 @@
 
 #include "../../child.h"
 #include "../../decoy.h"
+#include "../../site.h"
 #include "protocol.h"
 
 #define SECOND 1000            /* milliseconds */
@@ -396,6 +397,19 @@ void decoy_close(struct decoy *d)
 	d->fd = -1;
 }
 
+bool site_read(struct site *s, char why[SITE_WHY_MAX])
+{
+	(void)why;
+	s->n = 0;
+	s->buf = NULL;
+	return true;
+}
+
+void site_free(struct site *s)
+{
+	check(s->n == 0);
+}
+
 static long fake_syscall(long number, ...)
 {
 	check(number == SYS_pidfd_send_signal);
@@ -433,8 +447,9 @@ static int fake_getrlimit(int resource, struct rlimit *limit)
 
 static int fake_getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t size, struct passwd **found)
 {
-	check(strcmp(name, f.user) == 0);
 	*found = NULL;
+	if (strcmp(name, f.user) != 0) /* who could keep the lists */
+		return 0;
 	if (is_set(UNLUCKY_LOOKUP) && ++f.lookups < 4)
 		return f.lookups == 2 ? EINTR : ERANGE;
 	if (is_set(UNKNOWN_USER))
@@ -555,8 +570,10 @@ int pam_get_user(pam_handle_t *pamh, const char **user, const char *prompt)
 
 int pam_get_item(const pam_handle_t *pamh, int type, const void **item)
 {
-	check((const void *)pamh == &f && (type == PAM_RHOST || type == PAM_SERVICE));
-	*item = type == PAM_RHOST ? f.rhost : "sshd\n";
+	check((const void *)pamh == &f && (type == PAM_RHOST || type == PAM_SERVICE || type == PAM_AUTHTOK));
+	*item = type == PAM_RHOST ? f.rhost : type == PAM_AUTHTOK ? f.token : "sshd\n";
+	if (type == PAM_AUTHTOK)
+		return PAM_SUCCESS;
 	if (is_set(type == PAM_RHOST ? NO_RHOST : NO_SERVICE))
 		*item = NULL;
 	return PAM_SUCCESS;
@@ -691,6 +708,8 @@ int pam_prompt(pam_handle_t *pamh, int style, char **response, const char *fmt, 
 #define realpath fake_realpath
 #define lstat fake_lstat
 #define free fake_free
+#undef OTPW_SITE
+#define OTPW_SITE "site" /* which site_read finds */
 #undef OTPW_STATE
 #define OTPW_STATE "state" /* which decoy_open finds */
 #include "../../pam_otpw.c"
@@ -732,7 +751,7 @@ static int expect(char notice[OTPW_NOTICE_MAX + 1], bool *disbelieved)
 		size_t n = (size_t)(at[1] * 256 + at[2]);
 		int type = at[0];
 		at += OTPW_HEAD;
-		if (n == 0 || n > (type == OTPW_LOG ? 1024U : type == OTPW_RESULT || type == OTPW_DECOY ? 1U : 511U) || (size_t)(behind - at) < n)
+		if (n == 0 || n > (type == OTPW_LOG ? 1024U : type == OTPW_RESULT || type == OTPW_DECOY || type == OTPW_TAKE ? 1U : 511U) || (size_t)(behind - at) < n)
 			return PAM_SYSTEM_ERR;
 		memcpy(text, at, n);
 		text[n] = '\0';
@@ -751,7 +770,10 @@ static int expect(char notice[OTPW_NOTICE_MAX + 1], bool *disbelieved)
 		} else if (type == OTPW_DECOY) {
 			check(++nkept < f.nkept || (nkept == f.nkept && f.kept == at[0]));
 		} else if (type == OTPW_RESULT) {
-			if (at[0] != 0 && at[0] != 4 && at[0] != 7 && at[0] != 9)
+			if (at[0] == 25 && (strcmp(f.args[0], "nullok") == 0 || strcmp(f.args[1], "nullok") == 0)) {
+				if (is_set(UNKNOWN_USER) || (prompts > 0 && f.answered[prompts - 1]))
+					return PAM_SYSTEM_ERR;
+			} else if (at[0] != 0 && at[0] != 4 && at[0] != 7 && at[0] != 9)
 				return PAM_SYSTEM_ERR;
 			if (at[0] == 0 && (prompts == 0 || !f.answered[prompts - 1] || is_set(UNKNOWN_USER)))
 				return PAM_SYSTEM_ERR;
