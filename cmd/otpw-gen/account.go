@@ -6,72 +6,225 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/otpw-go/otpw/otp"
 )
 
-const getent = "/usr/bin/getent"
+const (
+	getent     = "/usr/bin/getent"
+	pseudoUser = "otpw" // keeps all lists, if there is such a system user: as in OTPW 1.5
+	systemUIDs = 1000   // uids of system users are below
+)
 
-var errSetID = errors.New("this program is set-user-id or set-group-id, which it is not made for yet")
+// An account is an entry of the account database.
+type account struct {
+	name, home string
+	uid, gid   int
+}
 
-// listPath returns where the list is: the file named by -f, or .otpw in the home
-// folder of the account database, never $HOME.
-func listPath(file string) (string, error) {
-	if os.Geteuid() != os.Getuid() || os.Getegid() != os.Getgid() {
-		return "", errSetID
+// findList decides where the list is, and whose: the file named by -f, else what
+// the site says, else .otpw in the home folder of the account database, never $HOME.
+func (c *command) findList() error {
+	if err := c.readSite(); err != nil {
+		return err
 	}
-	if file != "" {
-		return file, nil
+	path, err := c.locate()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.path = path
+	return err
+}
+
+func (c *command) locate() (string, error) {
+	if c.opts.file != "" {
+		if c.opts.user != "" {
+			return "", usage("-f names a list, --user a user whose list is meant: not both")
+		}
+		return c.opts.file, c.ids.giveUp()
 	}
-	me, err := account(os.Getuid())
+	who, err := c.whose()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(me.HomeDir, otp.FileName), nil
+	keeper, pattern, err := c.keeper()
+	if err != nil {
+		return "", err
+	}
+	path, err := otp.ListPath(pattern, otp.Account{Name: who.name, UID: who.uid, Home: who.home})
+	if err != nil {
+		return "", err
+	}
+	owner := who
+	if keeper != nil {
+		owner = keeper
+	}
+	id, err := c.identity(owner)
+	if err != nil {
+		return "", err
+	}
+	// set-user-id is for the caller's own list, and for no other
+	if self := c.ids.self.uid; self != 0 && self != who.uid && self != owner.uid {
+		return "", fmt.Errorf("--user %s: %w", who.name, errNotKeeper)
+	}
+	switch err := c.ids.keep(id); {
+	case errors.Is(err, errNotKeeper):
+		return "", fmt.Errorf("lists are kept by %s (uid %d): %w, and this program is not set-user-id for it", owner.name, owner.uid, err)
+	case err != nil:
+		return "", err
+	}
+	return path, nil
 }
 
-// account finds the account with this id. Without cgo, os/user knows only
-// /etc/passwd; getent knows the directory services, too.
-func account(uid int) (*user.User, error) {
-	id := strconv.Itoa(uid)
-	u, err := user.LookupId(id)
-	var unknown user.UnknownUserIdError
-	if errors.As(err, &unknown) {
-		u, err = askGetent(id)
+// readSite reads, once, what has been decided for the whole host.
+func (c *command) readSite() error {
+	if c.site != nil {
+		return nil
+	}
+	site, err := otp.ReadSite(otp.SitePath)
+	c.site = &site
+	return err
+}
+
+// whose returns the account that is meant.
+func (c *command) whose() (*account, error) {
+	if c.opts.user != "" {
+		return c.lookup(c.opts.user)
+	}
+	return c.lookupID(c.ids.self.uid)
+}
+
+// keeper returns who keeps the lists of all users, nil if nobody does, and the
+// pattern of their paths: as pam_otpw.so does it, but for arguments that stand only
+// in PAM's configuration.
+func (c *command) keeper() (*account, string, error) {
+	pattern, placed := c.site.Arg("file")
+	name, named := c.site.Arg("user")
+	if !placed {
+		pattern = otp.DefaultPlace
+	}
+	if !named && placed {
+		return nil, pattern, nil
+	}
+	if !named {
+		name = pseudoUser
+	}
+	keeper, err := c.lookup(name)
+	switch {
+	case named && err != nil:
+		return nil, "", fmt.Errorf("%s: user=%s: %w", otp.SitePath, name, err)
+	case errors.Is(err, errNoAccount) || err == nil && !named && (keeper.uid <= 0 || keeper.uid >= systemUIDs):
+		return nil, pattern, nil
+	case err != nil:
+		return nil, "", err
+	}
+	if !placed {
+		pattern = otp.SharedPlace(keeper.home)
+	}
+	return keeper, pattern, nil
+}
+
+// identity returns the ids of an account. Only root can take the groups.
+func (c *command) identity(a *account) (identity, error) {
+	id := identity{uid: a.uid, gid: a.gid}
+	if c.ids.self.uid != 0 || a.uid == 0 {
+		return id, nil
+	}
+	id.groups = []int{a.gid}
+	out, err := c.askGetent("initgroups", a.name)
+	if err != nil {
+		return id, fmt.Errorf("groups of %s: %w", a.name, err)
+	}
+	fields := strings.Fields(out)
+	for _, f := range fields[min(1, len(fields)):] { // behind the name
+		gid, err := strconv.ParseUint(f, 10, 32)
+		if err != nil {
+			return id, fmt.Errorf("groups of %s: %w", a.name, errGetent)
+		}
+		id.groups = append(id.groups, int(gid))
+	}
+	return id, nil
+}
+
+var (
+	errNoAccount = errors.New("there is no such user")
+	errGetent    = errors.New("getent gave an answer that makes no sense")
+)
+
+// lookup finds an account by its name. Without cgo, os/user knows only /etc/passwd;
+// getent knows the directory services, too.
+func (c *command) lookup(name string) (*account, error) {
+	u, err := user.Lookup(name)
+	return c.find(u, err, name, func(a *account) bool { return a.name == name })
+}
+
+// lookupID finds an account by its uid.
+func (c *command) lookupID(uid int) (*account, error) {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	return c.find(u, err, strconv.Itoa(uid), func(a *account) bool { return a.uid == uid })
+}
+
+func (c *command) find(u *user.User, err error, key string, right func(*account) bool) (*account, error) {
+	var noID user.UnknownUserIdError
+	var noName user.UnknownUserError
+	var line string
+	switch {
+	case err == nil:
+		line = strings.Join([]string{u.Username, "x", u.Uid, u.Gid, "", u.HomeDir, ""}, ":")
+	case errors.As(err, &noID), errors.As(err, &noName):
+		line, err = c.askGetent("passwd", key)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("account with uid %s: %w", id, err)
+		return nil, fmt.Errorf("user %s: %w", key, err)
 	}
-	if !filepath.IsAbs(u.HomeDir) {
-		return nil, fmt.Errorf("account %s: home folder %q is not an absolute path", u.Username, u.HomeDir)
+	a, err := parseAccount(strings.TrimSuffix(line, "\n"))
+	if err == nil && !right(a) {
+		err = errGetent
 	}
-	return u, nil
+	if err != nil {
+		return nil, fmt.Errorf("user %s: %w", key, err)
+	}
+	return a, nil
 }
 
-func askGetent(id string) (*user.User, error) {
+// askGetent asks the system's own lookup. With the rights of a set-user-id program
+// the answer is nothing that the caller could trace or change.
+func (c *command) askGetent(database string, keys ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, getent, "passwd", id)
+	cmd := exec.CommandContext(ctx, getent, append([]string{"--", database}, keys...)...)
 	cmd.Env = []string{} // nothing of the caller's
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("not in /etc/passwd, nor known to getent: %w", err)
+	if c.ids.saved >= 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{
+			Uid: uint32(c.ids.saved), Gid: uint32(c.ids.self.gid), NoSetGroups: true}}
 	}
-	return parseAccount(string(out), id)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() == 2: // "one or more supplied keys could not be found"
+		return "", errNoAccount
+	case err != nil:
+		return "", fmt.Errorf("getent: %w", err)
+	}
+	return string(out), nil
 }
 
 // parseAccount reads a line as in passwd(5): name:password:uid:gid:gecos:home:shell.
-func parseAccount(line, id string) (*user.User, error) {
-	f := strings.Split(strings.TrimSuffix(line, "\n"), ":")
-	if len(f) != 7 || f[0] == "" || f[2] != id {
-		return nil, errors.New("getent gave an answer that makes no sense")
+func parseAccount(line string) (*account, error) {
+	f := strings.Split(line, ":")
+	if len(f) != 7 || f[0] == "" || strings.Contains(line, "\n") {
+		return nil, errGetent
 	}
-	return &user.User{Username: f[0], Uid: f[2], Gid: f[3], HomeDir: f[5]}, nil
+	uid, err1 := strconv.ParseUint(f[2], 10, 32)
+	gid, err2 := strconv.ParseUint(f[3], 10, 32)
+	const none = 1<<32 - 1 // tells the kernel to leave an id as it is
+	if err1 != nil || err2 != nil || uid == none || gid == none {
+		return nil, errGetent
+	}
+	return &account{name: f[0], home: f[5], uid: int(uid), gid: int(gid)}, nil
 }

@@ -28,6 +28,7 @@ type options struct {
 	form        int
 	entropy     int
 	file        string
+	user        string
 	ordered     bool
 	masterKey   bool
 	fromKey     bool
@@ -88,7 +89,10 @@ func newCommand(c *command) *cobra.Command {
 		SilenceUsage:          true,
 		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(cmd.Flags(), time.Now()); err != nil {
+			if err := c.readSite(); err != nil {
+				return err
+			}
+			if err := o.check(cmd.Flags(), time.Now(), c.site.Limits); err != nil {
 				return err
 			}
 			return c.run()
@@ -98,6 +102,7 @@ func newCommand(c *command) *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	o.define(cmd.Flags())
 	cmd.PersistentFlags().VarP((*fileName)(&o.file), "file", "f", "the list `file`, instead of ~/.otpw, which logins read")
+	cmd.PersistentFlags().StringVar(&o.user, "user", "", "the list of this `name`, for root")
 	cmd.AddCommand(c.statusCommand(), c.revokeCommand(), c.unlockCommand(), c.suggestCommand(), c.completionCommand())
 	for name, values := range map[string][]string{
 		"format": {"otpw2", "otpw1"},
@@ -167,7 +172,7 @@ func (o *options) defineForm(f *pflag.FlagSet) {
 // check refuses what does not go together or is out of bounds. -k has nothing
 // against options that concern only the list, so that those of -m can be given
 // again.
-func (o *options) check(f *pflag.FlagSet, now time.Time) error {
+func (o *options) check(f *pflag.FlagSet, now time.Time, limits otp.Limits) error {
 	o.now = now
 	switch {
 	case o.masterKey && o.fromKey:
@@ -182,11 +187,75 @@ func (o *options) check(f *pflag.FlagSet, now time.Time) error {
 	if err := o.checkSheet(f); err != nil {
 		return err
 	}
+	if !o.fromKey { // which makes no list
+		if err := o.limit(f, limits); err != nil {
+			return err
+		}
+	}
 	if err := o.checkFormat(f); err != nil {
 		return err
 	}
+	if !o.fromKey {
+		if err := o.limitLife(limits); err != nil {
+			return err
+		}
+	}
 	o.same = func(count int) string { return o.sheetFlags(f, count) }
 	return o.checkForms()
+}
+
+// limit refuses what the site does not want; what was not given becomes what it wants.
+func (o *options) limit(f *pflag.FlagSet, l otp.Limits) error {
+	if l.Format != 0 && !f.Changed("format") {
+		o.format = l.Format
+	}
+	if l.Format != 0 && o.format != l.Format {
+		return site("--format %v", (*format)(&l.Format))
+	}
+	if o.format == otp.OTPW1 {
+		l.LeastKDFMemory, l.LeastKDFPasses = 0, 0
+		if l.LongestLife != 0 {
+			return site("lists with a last day, which those of the format otpw1 do not have")
+		}
+	}
+	for _, least := range []struct {
+		name  string
+		value *int
+		least int
+	}{
+		{"entropy", &o.entropy, l.LeastEntropy},
+		{"kdf-memory", &o.kdfMemory, l.LeastKDFMemory >> 10},
+		{"kdf-passes", &o.kdfPasses, l.LeastKDFPasses},
+	} {
+		if *least.value < least.least {
+			if f.Changed(least.name) {
+				return site("--%s of at least %d", least.name, least.least)
+			}
+			*least.value = least.least
+		}
+	}
+	return nil
+}
+
+// limitLife gives a list the longest life that the site allows, if it would have a longer one.
+func (o *options) limitLife(l otp.Limits) error {
+	if l.LongestLife == 0 {
+		return nil
+	}
+	days := int(l.LongestLife / (24 * time.Hour))
+	longest := endOfDay(o.now.AddDate(0, 0, days))
+	if o.until.After(longest) {
+		return site("lists whose last day is at most %d days away", days)
+	}
+	if o.until.IsZero() {
+		o.until = longest
+	}
+	return nil
+}
+
+// site is an error about what the administrator has decided.
+func site(format string, args ...any) error {
+	return usage("%s wants "+format, append([]any{otp.SitePath}, args...)...)
 }
 
 // isPDF reports whether the sheet is to be PDF.
@@ -317,7 +386,7 @@ func (o *options) sheetFlags(f *pflag.FlagSet, count int) string {
 			if !o.isPDF() { // else the count stands first
 				fmt.Fprintf(&b, " --%s %s", f.Name, f.Value)
 			}
-		case "height", "width", "entropy", "form":
+		case "height", "width", "form":
 			fmt.Fprintf(&b, " -%s %s", f.Shorthand, f.Value)
 		case "layout", "paper":
 			fmt.Fprintf(&b, " --%s %s", f.Name, f.Value)
@@ -326,12 +395,16 @@ func (o *options) sheetFlags(f *pflag.FlagSet, count int) string {
 			if o.printer != defaultPrinter {
 				b.WriteString("=" + quoted(o.printer))
 			}
-		case "expires":
-			fmt.Fprintf(&b, " --expires %s", otp.LastDay(o.until))
 		case "pdf", "label":
 			fmt.Fprintf(&b, " --%s %s", f.Name, quoted(f.Value.String()))
 		}
 	})
+	if o.entropy != otp.DefaultEntropy {
+		fmt.Fprintf(&b, " -e %d", o.entropy)
+	}
+	if !o.until.IsZero() {
+		fmt.Fprintf(&b, " --expires %s", otp.LastDay(o.until))
+	}
 	return b.String()
 }
 

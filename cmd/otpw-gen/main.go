@@ -25,12 +25,17 @@ func run() int {
 	harden()
 	// A pipe that nobody reads any more is an error like others.
 	signal.Ignore(syscall.SIGPIPE)
-	c := &command{in: newInput(os.Stdin, os.Stderr), out: os.Stdout, msg: os.Stderr}
+	ids, err := startIDs()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "otpw-gen: %v\n%s\n", err, hint(err))
+		return 1
+	}
+	c := &command{ids: ids, in: newInput(os.Stdin, os.Stderr), out: os.Stdout, msg: os.Stderr}
 	stop := c.watchSignals()
 	defer stop()
 	defer c.cleanUp() // in a panic, too
 
-	err := newCommand(c).Execute()
+	err = newCommand(c).Execute()
 	c.cleanUp()
 	if err == nil {
 		return 0

@@ -36,9 +36,9 @@ type target interface {
 func (c *command) target() target {
 	switch o := &c.opts; {
 	case o.printer != "":
-		return &printer{args: o.lpArgs(), msg: c.msg}
+		return &printer{args: o.lpArgs(), msg: c.msg, ids: c.ids}
 	case o.pdf != "" && o.pdf != "-":
-		return &pdfFile{path: o.pdf, force: o.force}
+		return &pdfFile{path: o.pdf, force: o.force, ids: c.ids}
 	}
 	return stdout{c.out, c.msg, c.opts.pdf != ""}
 }
@@ -126,6 +126,7 @@ func isClosed(f *os.File) bool {
 type pdfFile struct {
 	path  string
 	force bool // an existing file may go
+	ids   *ids
 
 	mu   sync.Mutex
 	over bool // settled
@@ -190,6 +191,10 @@ func (p *pdfFile) put(sheet []byte) error {
 	if p.over { // a signal is ending the program
 		return errBrokenOff
 	}
+	return p.ids.asSelf(func() error { return p.write(sheet) })
+}
+
+func (p *pdfFile) write(sheet []byte) error {
 	if p.force {
 		err := os.Rename(p.path, p.aside())
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -229,6 +234,10 @@ func (p *pdfFile) settle(good bool) error {
 		return nil
 	}
 	p.over = true
+	return p.ids.asSelf(func() error { return p.decide(good) })
+}
+
+func (p *pdfFile) decide(good bool) error {
 	switch {
 	case good && p.old:
 		return os.Remove(p.aside())
@@ -249,6 +258,7 @@ func (p *pdfFile) settle(good bool) error {
 type printer struct {
 	args []string // of lp
 	msg  io.Writer
+	ids  *ids
 
 	mu   sync.Mutex
 	over bool        // settled
@@ -288,7 +298,7 @@ func (p *printer) start(cmd *exec.Cmd) error {
 	if p.over { // a signal is ending the program
 		return errBrokenOff
 	}
-	err := cmd.Start()
+	err := p.ids.asSelf(cmd.Start)
 	p.lp = cmd.Process
 	return err
 }

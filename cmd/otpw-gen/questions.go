@@ -110,11 +110,19 @@ func unused(l *otp.List, err error) string {
 }
 
 // oldList reads the list that is there.
-func (c *command) oldList() (*otp.List, error) {
-	if there, err := otp.Existing(c.path); err != nil || !there {
+func (c *command) oldList() (l *otp.List, err error) {
+	err = c.ids.asKeeper(func() (err error) {
+		l, err = readList(c.path)
+		return err
+	})
+	return l, err
+}
+
+func readList(path string) (*otp.List, error) {
+	if there, err := otp.Existing(path); err != nil || !there {
 		return nil, errors.Join(fs.ErrNotExist, err)
 	}
-	f, err := os.Open(c.path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -110,11 +110,13 @@ func (c *command) revoke(which func(string) bool, yes bool) error {
 			return errNotRevoked
 		}
 	}
-	n, err = otp.Revoke(c.path, which)
-	if err != nil {
+	var s otp.Status
+	err = c.ids.asKeeper(func() (err error) {
+		if n, err = otp.Revoke(c.path, which); err == nil {
+			s, err = otp.Inspect(c.path)
+		}
 		return err
-	}
-	s, err := otp.Inspect(c.path)
+	})
 	if err != nil {
 		return err
 	}

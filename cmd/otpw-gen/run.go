@@ -18,6 +18,8 @@ import (
 // A command is one run of otpw-gen.
 type command struct {
 	opts options
+	ids  *ids
+	site *otp.Site
 	in   *input
 	out  *os.File  // the sheet, and nothing else
 	msg  io.Writer // everything else
@@ -37,16 +39,15 @@ func (c *command) run() error {
 	if c.opts.suggest {
 		return c.suggest()
 	}
-	path, err := listPath(c.opts.file)
-	if err != nil && (!c.opts.fromKey || errors.Is(err, errSetID)) { // -k needs no list
+	if err := c.findList(); err != nil && !c.opts.fromKey { // which needs no list
 		return err
 	}
-	c.setPlace(path, false)
 	if c.opts.unlock {
 		return c.unlock()
 	}
 	c.setHeader()
 	form := otp.Form(c.opts.form)
+	var err error
 	if c.layout, err = c.opts.layout(c.sheetHeader(), form.PrintedLen(c.opts.entropy)); err != nil {
 		return usageError{err}
 	}
@@ -165,21 +166,20 @@ func (c *command) setHeader() {
 
 // checkPlace finds out, before any question, what would make the answers useless.
 func (c *command) checkPlace() error {
-	old, err := otp.Existing(c.path)
+	err := c.ids.asKeeper(func() error {
+		old, err := otp.Existing(c.path)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.old = old
+		c.mu.Unlock()
+		return otp.CheckFolder(c.path)
+	})
 	if err != nil {
 		return err
 	}
-	c.setPlace(c.path, old)
-	if err := otp.CheckFolder(c.path); err != nil {
-		return err
-	}
 	return c.to.check(c.path)
-}
-
-func (c *command) setPlace(path string, old bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.path, c.old = path, old
 }
 
 // newMasterKey returns a new master key and its text as printed, or nil if
@@ -220,18 +220,20 @@ func wipe(ps []otp.Numbered) {
 func (c *command) write(list *otp.List) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pending, err = otp.Replace(c.path); err != nil {
-		return err
-	}
 	c.debugf("writing %d bytes", len(list.Bytes()))
-	return c.pending.Write(list)
+	return c.ids.asKeeper(func() (err error) {
+		if c.pending, err = otp.Replace(c.path); err != nil {
+			return err
+		}
+		return c.pending.Write(list)
+	})
 }
 
 // commit puts the new list in the place of the old one.
 func (c *command) commit() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.pending.Commit()
+	err := c.ids.asKeeper(c.pending.Commit)
 	c.done = err == nil || errors.Is(err, otp.ErrInPlace)
 	c.pending = nil // put in place or removed
 	if serr := c.to.settle(c.done); serr != nil && err == nil {

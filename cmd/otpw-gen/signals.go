@@ -45,7 +45,7 @@ func (c *command) cleanUp() {
 func (c *command) cleanUpLocked() {
 	c.in.restore()
 	if c.pending != nil {
-		if err := c.pending.Abort(); err != nil {
+		if err := c.ids.asKeeper(c.pending.Abort); err != nil {
 			fmt.Fprintf(c.msg, "otpw-gen: %v\n", err)
 		}
 		c.pending = nil

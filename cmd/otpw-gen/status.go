@@ -38,14 +38,20 @@ passwords or fewer than 20 left, near its end, or of no more use); 2 when there
 is no list; 3 when it cannot be read.`
 
 func (c *command) statusCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, all bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "say how much of the list is left",
 		Long:  statusHelp,
 		Args:  noArgs,
-		RunE:  func(*cobra.Command, []string) error { return c.status(asJSON) },
+		RunE: func(*cobra.Command, []string) error {
+			if all {
+				return c.statusAll(asJSON)
+			}
+			return c.status(asJSON)
+		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "of all users who have one, for root")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	return cmd
 }
@@ -71,13 +77,15 @@ func (c *command) status(asJSON bool) error {
 }
 
 // inspect finds the list and reads its status.
-func (c *command) inspect() (otp.Status, error) {
-	path, err := listPath(c.opts.file)
-	if err != nil {
-		return otp.Status{}, err
+func (c *command) inspect() (s otp.Status, err error) {
+	if err := c.findList(); err != nil {
+		return s, err
 	}
-	c.setPlace(path, true)
-	return otp.Inspect(path)
+	err = c.ids.asKeeper(func() (err error) {
+		s, err = otp.Inspect(c.path)
+		return err
+	})
+	return s, err
 }
 
 const minute = "2006-01-02 15:04"
@@ -100,7 +108,7 @@ func writeStatus(w io.Writer, path string, s otp.Status) error {
 		line("Label", "%s", s.Label)
 	}
 	if !s.Expires.IsZero() {
-		line("Expires", "%s (%s)", s.Expires.Local().Format(minute), until(s.Expires))
+		line("Last day", "%s (%s)", otp.LastDay(s.Expires), until(s.Expires))
 	}
 	line("Left", "%d of %d passwords", s.Left.Unused, s.Left.Total)
 	switch {
@@ -139,24 +147,31 @@ func until(t time.Time) string {
 	}
 }
 
-// writeStatusJSON is for programs. Names stay as they are; others may be added.
+// A statusJSON is for programs. Names stay as they are; others may be added.
+type statusJSON struct {
+	User    string     `json:"user,omitempty"` // with --all
+	List    string     `json:"list"`
+	Format  string     `json:"format,omitempty"`
+	ID      string     `json:"id,omitempty"`
+	Host    string     `json:"host,omitempty"`
+	Label   string     `json:"label,omitempty"`
+	Created *time.Time `json:"created,omitempty"`
+	Expires *time.Time `json:"expires,omitempty"`
+	Unused  int        `json:"unused"`
+	Total   int        `json:"total"`
+	Next    string     `json:"next,omitempty"`
+	Aside   []string   `json:"set_aside"`
+	Open    bool       `json:"login_in_progress"`
+	Print   bool       `json:"time_to_print"`
+	Problem string     `json:"problem,omitempty"` // why nobody can log in with it
+}
+
 func writeStatusJSON(w io.Writer, path string, s otp.Status) error {
-	out := struct {
-		List    string     `json:"list"`
-		Format  string     `json:"format"`
-		ID      string     `json:"id,omitempty"`
-		Host    string     `json:"host,omitempty"`
-		Label   string     `json:"label,omitempty"`
-		Created *time.Time `json:"created,omitempty"`
-		Expires *time.Time `json:"expires,omitempty"`
-		Unused  int        `json:"unused"`
-		Total   int        `json:"total"`
-		Next    string     `json:"next,omitempty"`
-		Aside   []string   `json:"set_aside"`
-		Open    bool       `json:"login_in_progress"`
-		Print   bool       `json:"time_to_print"`
-		Problem string     `json:"problem,omitempty"`
-	}{
+	return writeJSON(w, toJSON(path, s))
+}
+
+func toJSON(path string, s otp.Status) statusJSON {
+	out := statusJSON{
 		List: path, Format: fmt.Sprintf("OTPW%d", s.Format), ID: s.ID, Host: s.Host, Label: s.Label,
 		Unused: s.Left.Unused, Total: s.Left.Total, Next: s.Next, Aside: append([]string{}, s.Aside...),
 		Open: s.Open, Print: s.Err != nil || s.Left.Low(),
@@ -170,7 +185,11 @@ func writeStatusJSON(w io.Writer, path string, s otp.Status) error {
 	if s.Err != nil {
 		out.Problem = s.Err.Error()
 	}
+	return out
+}
+
+func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return e.Encode(v)
 }

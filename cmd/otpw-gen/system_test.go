@@ -313,40 +313,28 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// With other people's rights the program does nothing at all.
-func TestSetUserID(t *testing.T) {
-	needRoot(t)
-	dir := openTemp(t)
-	script := `set -e
-		cd "$1"
-		cp "$2" gen; chown 990 gen; chmod 4755 gen
-		! printf 'pre\npre\n' | setpriv --reuid 991 --clear-groups ./gen -f "$1/list"
-		! printf 'pre\npre\n' | setpriv --reuid 991 --clear-groups ./gen -k
-		chown 0:990 gen; chmod 2755 gen
-		! printf 'pre\npre\n' | setpriv --reuid 991 --regid 991 --clear-groups ./gen -f "$1/list"
-		ls`
-	out, err := exec.Command("sh", "-c", script, "sh", dir, program(t)).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if n := strings.Count(string(out), "not made for"); n != 3 || !strings.HasSuffix(string(out), "\ngen\n") {
-		t.Errorf("said and left:\n%s", out)
-	}
-}
-
 // The home folder is the account database's, whatever the environment says.
-func TestListPath(t *testing.T) {
-	me, err := account(os.Getuid())
+func TestFindList(t *testing.T) {
+	ids, err := startIDs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func(file string) (string, error) {
+		c := &command{ids: ids, site: &otp.Site{}, opts: options{file: file}}
+		err := c.findList()
+		return c.path, err
+	}
+	me, err := (&command{ids: ids}).lookupID(os.Getuid())
 	if err != nil {
 		t.Skipf("this account is in no database: %v", err)
 	}
 	t.Setenv("HOME", "/somewhere/else")
 	t.Setenv("USER", "somebody")
-	path, err := listPath("")
-	if want := filepath.Join(me.HomeDir, ".otpw"); err != nil || path != want {
+	path, err := find("")
+	if want := filepath.Join(me.home, ".otpw"); err != nil || path != want {
 		t.Errorf("%q, %v, want %q", path, err, want)
 	}
-	if path, err := listPath("given"); err != nil || path != "given" {
+	if path, err := find("given"); err != nil || path != "given" {
 		t.Errorf("%q, %v", path, err)
 	}
 }
@@ -355,33 +343,36 @@ func TestAskGetent(t *testing.T) {
 	if _, err := os.Stat(getent); err != nil {
 		t.Skip(err)
 	}
-	u, err := askGetent("0")
-	if err != nil || u.Username != "root" || u.HomeDir == "" {
-		t.Errorf("%+v, %v", u, err)
+	c := &command{ids: &ids{saved: -1}}
+	out, err := c.askGetent("passwd", "0")
+	if err != nil || !strings.HasPrefix(out, "root:") {
+		t.Errorf("%q, %v", out, err)
 	}
-	if u, err := account(3999999999 >> 1); err == nil {
-		t.Errorf("an account that cannot be: %+v", u)
+	if a, err := c.lookupID(3999999999 >> 1); !errors.Is(err, errNoAccount) {
+		t.Errorf("an account that cannot be: %+v, %v", a, err)
+	}
+	if a, err := c.lookup("-no such user"); !errors.Is(err, errNoAccount) {
+		t.Errorf("an account that cannot be: %+v, %v", a, err)
 	}
 }
 
 func TestParseAccount(t *testing.T) {
-	for _, c := range []struct {
-		name, line string
-		ok         bool
-	}{
-		{"plain", "joe:x:1000:1000:Joe:/home/joe:/bin/sh\n", true},
-		{"other id", "joe:x:1001:1000:Joe:/home/joe:/bin/sh\n", false},
-		{"field missing", "joe:x:1000:1000:/home/joe:/bin/sh\n", false},
-		{"no name", ":x:1000:1000:Joe:/home/joe:/bin/sh\n", false},
-		{"empty", "", false},
-		{"two lines", "joe:x:1000:1000:Joe:/home/joe:/bin/sh\njoe:x:1000:1000:Joe:/home/joe:/bin/sh\n", false},
+	for name, line := range map[string]string{
+		"field missing": "joe:x:1000:1000:/home/joe:/bin/sh",
+		"no name":       ":x:1000:1000:Joe:/home/joe:/bin/sh",
+		"empty":         "",
+		"two lines":     "joe:x:1000:1000:Joe:/home/joe:/bin/sh\njoe:x:1000:1000:Joe:/home/joe:/bin/sh",
+		"no uid":        "joe:x::1000:Joe:/home/joe:/bin/sh",
+		"uid -1":        "joe:x:4294967295:1000:Joe:/home/joe:/bin/sh",
+		"gid -1":        "joe:x:1000:4294967295:Joe:/home/joe:/bin/sh",
+		"long uid":      "joe:x:4294967296:1000:Joe:/home/joe:/bin/sh",
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			u, err := parseAccount(c.line, "1000")
-			if (err == nil) != c.ok || c.ok && u.HomeDir != "/home/joe" {
-				t.Errorf("%+v, %v", u, err)
-			}
-		})
+		if a, err := parseAccount(line); !errors.Is(err, errGetent) {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+	if a, err := parseAccount("joe:x:1000:1001:Joe:/home/joe:/bin/sh"); err != nil || *a != (account{"joe", "/home/joe", 1000, 1001}) {
+		t.Errorf("%+v, %v", a, err)
 	}
 }
 
@@ -397,7 +388,7 @@ func TestPanicCleansUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	c := &command{in: newInput(null, io.Discard), msg: io.Discard, pending: r}
+	c := &command{ids: &ids{saved: -1}, in: newInput(null, io.Discard), msg: io.Discard, pending: r}
 	func() {
 		defer func() { _ = recover() }()
 		defer c.cleanUp()

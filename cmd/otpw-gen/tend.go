@@ -52,11 +52,9 @@ func (c *command) unlockCommand() *cobra.Command {
 		Long:  unlockHelp,
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			path, err := listPath(c.opts.file)
-			if err != nil {
+			if err := c.findList(); err != nil {
 				return err
 			}
-			c.setPlace(path, false)
 			return c.unlock()
 		},
 	}
@@ -64,7 +62,11 @@ func (c *command) unlockCommand() *cobra.Command {
 
 // unlock removes the lock file.
 func (c *command) unlock() error {
-	names, err := otp.Unlock(c.path)
+	var names string
+	err := c.ids.asKeeper(func() (err error) {
+		names, err = otp.Unlock(c.path)
+		return err
+	})
 	switch {
 	case err != nil:
 		return err

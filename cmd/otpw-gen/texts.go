@@ -88,6 +88,7 @@ func advice(err error) string {
 	var (
 		wrongUse usageError
 		output   outputError
+		site     *otp.SiteError
 	)
 	switch {
 	case errors.Is(err, printsheet.ErrTooMany):
@@ -104,8 +105,12 @@ func advice(err error) string {
 		return "Nothing was changed. Try again: otpw-gen"
 	case errors.Is(err, errInputEnd):
 		return "Nothing was changed."
-	case errors.Is(err, errSetID):
-		return "Ask who runs this system to take the set-user-id bit away (chmod u-s,g-s)."
+	case errors.Is(err, errSetGID):
+		return "Ask who runs this system to take the set-group-id bit away (chmod g-s)."
+	case errors.Is(err, errNotKeeper):
+		return "Ask who runs this system, or name a list of your own with -f."
+	case errors.As(err, &site):
+		return "Nobody can log in or make a list until that is right. Ask who runs this system."
 	case errors.Is(err, otp.ErrInPlace):
 		return "The new sheet is good, the old one is not any more. After a power cut that may be otherwise."
 	case errors.Is(err, otp.ErrMasterKey):
