@@ -60,13 +60,16 @@ func startIDs() (*ids, error) {
 	return i, nil
 }
 
+// secureMode is what the runtime sets by itself in a set-user-id program.
+const secureMode = "GOTRACEBACK=none"
+
 // cleanEnvironment starts the program anew if there is something in the environment
 // that Go's runtime, or its library, obeys: the caller of a set-user-id program chose it.
 func cleanEnvironment() error {
 	var kept []string
 	all := os.Environ()
 	for _, v := range all {
-		if !strings.HasPrefix(v, "GO") && !strings.HasPrefix(v, "ZONEINFO=") {
+		if v == secureMode || !strings.HasPrefix(v, "GO") && !strings.HasPrefix(v, "ZONEINFO=") {
 			kept = append(kept, v)
 		}
 	}

@@ -50,6 +50,14 @@ func (w *World) RootAccount(t T, name string) *Account {
 	return w.newAccount(t, name, func(int) int { return 0 })
 }
 
+// SystemAccount makes a system user with a home of mode 0700.
+func (w *World) SystemAccount(t T, name string) *Account {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.newAccount(t, name, func(n int) int { return 500 + n })
+}
+
 // newAccount makes an account, the nth of the world, with the uid that is wanted. w.mu is held.
 func (w *World) newAccount(t T, name string, uid func(n int) int) *Account {
 	t.Helper()
