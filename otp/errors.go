@@ -18,6 +18,8 @@ var (
 	// ErrUnsafe: the list is not a regular file of the user's that nobody
 	// else may touch, or is too large.
 	ErrUnsafe = errors.New("unsafe list file")
+	// ErrMode comes with ErrUnsafe: others may read or write the list.
+	ErrMode = errors.New("mode")
 	// ErrExhausted: no entry is left that could be asked for.
 	ErrExhausted = errors.New("list exhausted")
 	// ErrExpired: the list's time is over.

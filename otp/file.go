@@ -42,7 +42,7 @@ func openFile(name string) (*file, error) { return openFor(unix.O_RDWR, name) }
 // openFor opens the list for reading only (O_RDONLY) or also for writing
 // (O_RDWR), if it is safe to use.
 func openFor(access int, name string) (*file, error) {
-	path, err := resolve(name)
+	path, err := Resolve(name)
 	if err != nil {
 		return nil, openError(name, err)
 	}
@@ -83,11 +83,11 @@ func openError(name string, err error) error {
 	return fmt.Errorf("open list %s: %w", name, err)
 }
 
-// resolve follows the links on the way to name, which itself need not exist,
+// Resolve follows the links on the way to name, which itself need not exist,
 // so that a new list can be made behind a link. A link that stands for the list
 // must be of this process's user or of root: in a folder that others may write
 // to, it would else be them who say which file is replaced.
-func resolve(name string) (string, error) {
+func Resolve(name string) (string, error) {
 	for range 40 { // as many links as the kernel follows
 		var st unix.Stat_t
 		if err := stat(filepath.Dir(name), &st); err != nil { // by the kernel's rules
@@ -131,7 +131,7 @@ func (f *file) checkSafe() error {
 	case st.Uid != uint32(os.Geteuid()):
 		return fmt.Errorf("%w: owned by uid %d, want %d", ErrUnsafe, st.Uid, os.Geteuid())
 	case st.Mode&0o077 != 0:
-		return fmt.Errorf("%w: mode %04o, want 0600", ErrUnsafe, st.Mode&0o7777)
+		return fmt.Errorf("%w: %w %04o, want 0600", ErrUnsafe, ErrMode, st.Mode&0o7777)
 	case st.Size > MaxFileSize:
 		return fmt.Errorf("%w: %d bytes, at most %d allowed", ErrUnsafe, st.Size, MaxFileSize)
 	}

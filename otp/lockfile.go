@@ -41,6 +41,9 @@ func (f *file) readLock(width int) (lockFile, error) {
 	}
 	buf := make([]byte, maxAside*(maxNumberLen+1)+1) // one byte more than the longest
 	n, err := readlink(f.lockPath(), buf)
+	if err == unix.ENOENT { // who does not hold the list lock may see it go
+		return lockFile{}, nil
+	}
 	if err != nil {
 		return lockFile{}, fmt.Errorf("lock file %s: %w", f.lockPath(), err)
 	}

@@ -124,7 +124,7 @@ func CheckText(s string) error {
 	}
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
-			return errors.New("has a character that cannot be printed")
+			return fmt.Errorf("has the character U+%04X, which cannot be printed", r)
 		}
 	}
 	return nil

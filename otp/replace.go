@@ -19,7 +19,7 @@ import (
 // file that is not an OTPW list ([ErrNotList]). An empty file, and a list that
 // is damaged behind its first line, may be replaced.
 func Existing(path string) (bool, error) {
-	real, err := resolve(path)
+	real, err := Resolve(path)
 	if err != nil {
 		return false, fmt.Errorf("list %s: %w", path, err)
 	}
@@ -68,7 +68,7 @@ func bare(err error) error {
 // CheckFolder reports whether a list could be written at path: its folder is
 // there and writable, by the effective ids.
 func CheckFolder(path string) error {
-	real, err := resolve(path)
+	real, err := Resolve(path)
 	if err == nil {
 		err = noIntr(func() error {
 			return unix.Faccessat(unix.AT_FDCWD, filepath.Dir(real), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
@@ -92,7 +92,7 @@ type Replacement struct {
 // Replace starts to write a new list for path. [ErrBusy] means that somebody
 // else is doing that right now.
 func Replace(path string) (*Replacement, error) {
-	real, err := resolve(path)
+	real, err := Resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", path, err)
 	}
@@ -151,6 +151,14 @@ func removeLeftover(tmp string) error {
 	} else if !same {
 		return nil
 	}
+	head := make([]byte, len(magicAny))
+	n, err := pread(fd, head, 0)
+	if err != nil {
+		return fmt.Errorf("left-over %s: %w", tmp, err)
+	}
+	if !bytes.Equal(head[:n], []byte(magicAny)[:n]) {
+		return fmt.Errorf("%s is in the way: %w: it does not begin with %s", tmp, ErrNotList, magicAny)
+	}
 	return unlinkLeftover(tmp)
 }
 
@@ -199,7 +207,7 @@ func (r *Replacement) Commit() error {
 		return errors.Join(fmt.Errorf("replace %s: %w", path, err), r.Abort())
 	}
 	r.f.path = path
-	err = r.f.removeLock()
+	err = r.f.removeOwnLock()
 	if err == nil {
 		err = syncFolder(filepath.Dir(path))
 	}
@@ -209,6 +217,16 @@ func (r *Replacement) Commit() error {
 		return fmt.Errorf("%w: %w", ErrInPlace, err)
 	}
 	return nil
+}
+
+// removeOwnLock removes the lock file, unless it is something that OTPW does not make:
+// somebody may keep it there.
+func (f *file) removeOwnLock() error {
+	var st unix.Stat_t
+	if err := lstat(f.lockPath(), &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return fmt.Errorf("lock file %s: not a link, so OTPW did not make it: move it away", f.lockPath())
+	}
+	return f.removeLock()
 }
 
 // noLoginTakes reports whether err, from opening a list, means that there is none
@@ -254,7 +272,7 @@ func Unlock(path string) (names string, err error) {
 	case err == nil:
 		defer f.close()
 	case noLoginTakes(err):
-		real, err := resolve(path)
+		real, err := Resolve(path)
 		if err != nil {
 			return "", fmt.Errorf("list %s: %w", path, err)
 		}

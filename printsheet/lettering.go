@@ -160,12 +160,12 @@ type text struct {
 }
 
 // shape shapes a text of this direction as a whole. Its errors are [ErrText].
-func (s *fontSet) shape(what, str string, dir di.Direction) (*text, error) {
+func (s *fontSet) shape(what, str string, dir di.Direction) (t *text, err error) {
 	if !utf8.ValidString(str) {
 		return nil, fmt.Errorf("%w: the %s is not UTF-8", ErrText, what)
 	}
 	// composed, for not every font has the parts of what it has as a whole
-	t := &text{runes: []rune(norm.NFC.String(str)), direction: dir}
+	t = &text{runes: []rune(norm.NFC.String(str)), direction: dir}
 	if str == "" {
 		return t, nil
 	}
@@ -174,6 +174,11 @@ func (s *fontSet) shape(what, str string, dir di.Direction) (*text, error) {
 			return nil, fmt.Errorf("%w: the %s has the character U+%04X", ErrText, what, r)
 		}
 	}
+	defer func() { // go-text 0.3.5 panics for some syllables that no language has
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: the letters of the %s do not go together", ErrText, what)
+		}
+	}()
 	s.missing = 0
 	in := shaping.Input{Text: t.runes, RunEnd: len(t.runes), Direction: t.direction, Size: fixed.I(perEm), Language: language.NewLanguage("en")}
 	var segmenter shaping.Segmenter

@@ -368,3 +368,21 @@ func FuzzLabel(f *testing.F) {
 		}
 	})
 }
+
+// What the shaping library panics for is an error.
+func TestDanglingVowels(t *testing.T) {
+	caught := 0
+	for _, s := range []string{"િ િિ", "\u0b48 \u0b48\u0b48", "\u0bc8 \u0bc8\u0bc8", "\u0d4c \u0d4c\u0d4c"} {
+		for _, h := range []Header{{Time: when, Host: "host", Label: s}, {Time: when, Host: s}} {
+			switch _, err := NewPDF(PDFPage{A4, FullPage, 1, 0}, h, 9); {
+			case errors.Is(err, ErrText):
+				caught++
+			case err != nil:
+				t.Errorf("%q: %v", s, err)
+			}
+		}
+	}
+	if caught == 0 {
+		t.Error("the library does not panic any more, and need not be caught")
+	}
+}

@@ -504,8 +504,8 @@ func TestPDFHeader(t *testing.T) {
 		{"expiry", with(func(h *Header) { h.LastDay = "2027-02-20" }), []string{"last day 2027-02-20"}, nil},
 		{"id", with(func(h *Header) { h.ID = "k3m9x2pq" }), []string{"OTPW list k3m9x2pq"}, nil},
 		{"order", with(func(h *Header) { h.Ordered = true }), []string{"in this order"}, []string{"random"}},
-		{"all", Header{when, "host.example", true, "Reise nach Süden", strings.Repeat("w", maxLastDay), strings.Repeat("w", maxID), true},
-			[]string{strings.Repeat("w", maxID), "last day " + strings.Repeat("w", maxLastDay)}, nil},
+		{"all", Header{when, "host.example", true, "Reise nach Süden", "2027-03-01, to 01:00", strings.Repeat("w", maxID), true},
+			[]string{strings.Repeat("w", maxID), "last day 2027-03-01, to 01:00"}, nil},
 	} {
 		for _, style := range []Style{FullPage, Wallet} {
 			t.Run(c.name+", "+string(style), func(t *testing.T) {

@@ -4,6 +4,7 @@ package printsheet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -49,7 +50,7 @@ func (s *sheet) drawCover(page int) {
 	line(f[:2]...)
 	line(append(f[2:], s.pageNumber(page))...)
 	first := page * s.l.perPage()
-	line("passwords "+s.numbers(first, min(first+s.l.perPage(), s.l.Count)), s.shortOrder())
+	line(slices.DeleteFunc([]string{"passwords " + s.numbers(first, min(first+s.l.perPage(), s.l.Count)), s.shortOrder()}, func(s string) bool { return s == "" })...)
 	s.rule(r.x, y-6, r.w)
 	s.text(sansBold, 9, r.x, y+6, reminder)
 	s.drawExample(r.x, y+19, 7.5)
@@ -59,6 +60,9 @@ func (s *sheet) drawCover(page int) {
 func (s *sheet) shortOrder() string {
 	if s.h.Ordered {
 		return "asked for in this order"
+	}
+	if s.h.Again {
+		return ""
 	}
 	return "asked for in random order"
 }

@@ -28,7 +28,7 @@ func setFont(pdf *gofpdf.Fpdf, f typeface, size float64) { pdf.SetFont(f.family,
 // The longest ID and LastDay, in characters, for which there is room.
 const (
 	maxID      = 12
-	maxLastDay = 24
+	maxLastDay = 20
 )
 
 // A title is what a sheet says about its list.
@@ -199,7 +199,7 @@ func (s *sheet) drawPage(page int) {
 	s.textRight(sansBold, 10, right, topMargin+11, s.pageNumber(page))
 	s.textRight(sansBold, 13, right, topMargin+30, s.numbers(from, to))
 	y := area.y - 60.0
-	s.text(sans, 9, area.x, y, strings.Join(append(s.facts(), fmt.Sprintf("%d passwords", s.l.Count)), dot))
+	s.text(sans, 9, area.x, y, strings.Join(append(s.facts(), s.count()), dot))
 	s.rule(area.x, y+5, area.w)
 	s.drawExample(area.x, y+19, 9.5)
 	s.text(sans, 9.5, area.x, y+49, s.order())
@@ -209,6 +209,13 @@ func (s *sheet) drawPage(page int) {
 	s.text(sans, 9, area.x, bottom+footHeight, s.listName())
 	s.textCentred(sansBold, 11, area.x+area.w/2, bottom+footHeight, reminder)
 	s.textRight(sans, 9, right, bottom+footHeight, s.pageNumber(page))
+}
+
+func (s *sheet) count() string {
+	if s.l.Count == 1 {
+		return "1 password"
+	}
+	return fmt.Sprintf("%d passwords", s.l.Count)
 }
 
 // numbers names the passwords from <= i < to.
@@ -247,6 +254,9 @@ func (s *sheet) facts() []string {
 func (s *sheet) order() string {
 	if s.h.Ordered {
 		return "Asked for in this order ↓: the next is the first not crossed off. No blank behind the prefix!"
+	}
+	if s.h.Again { // who prints a copy may not have said that the list is ordered
+		return "Cross off what you used. No blank behind the prefix!"
 	}
 	return "Asked for in random order. Cross off what you used. No blank behind the prefix!"
 }

@@ -15,7 +15,7 @@ type Header struct {
 	Host    string
 	Again   bool   // the sheet is a further copy
 	Label   string // may be empty
-	LastDay string // on which the list is good, ASCII, at most 24 characters; may be empty
+	LastDay string // on which the list is good, ASCII, at most 20 characters; may be empty
 
 	// The text sheet says nothing of these.
 	ID      string // of the list, ASCII; may be empty

@@ -151,6 +151,9 @@ func (d *desk) check(t *testing.T, status int) {
 	list, sheet := d.read(t, "list"), d.oldSheet
 	if !bytes.Equal(list, d.old) {
 		sheet = d.sheet(t, "sheet.pdf")
+		if d.pdf && d.read(t, "sheet.new.pdf") != nil {
+			sheet = d.sheet(t, "sheet.new.pdf")
+		}
 	} else if status == 0 {
 		t.Error("status 0, and no new list")
 	}
@@ -171,24 +174,23 @@ func (d *desk) check(t *testing.T, status int) {
 	}
 }
 
-// checkPDF: the sheet of a list that still counts is there, if only under its other
-// name after a run that was killed.
+// checkPDF: the sheet of the list that counts has its name, or, if the new one could
+// not get it any more, that of a new one.
 func (d *desk) checkPDF(t *testing.T, status int, old bool) {
 	t.Helper()
-	aside := d.read(t, "sheet.pdf.old")
-	if old && !bytes.Equal(d.read(t, "sheet.pdf"), d.oldPDF) && !bytes.Equal(aside, d.oldPDF) {
+	if old && !bytes.Equal(d.read(t, "sheet.pdf"), d.oldPDF) {
 		t.Error("the old list is there, but not its sheet")
 	}
-	if aside == nil {
+	if d.read(t, "sheet.new.pdf") == nil {
 		return
 	}
-	if status != -1 && old {
-		t.Error("sheet.pdf.old is left over")
+	if status == 0 {
+		t.Error("sheet.new.pdf is left over")
 	}
-	if status, messages := d.run(t); status != 1 || !strings.Contains(messages, "sheet.pdf.old is there already") {
-		t.Errorf("with sheet.pdf.old in the way: status %d\n%s", status, messages)
+	if status, messages := d.run(t); status != 1 || !strings.Contains(messages, "sheet.new.pdf is there already") {
+		t.Errorf("with sheet.new.pdf in the way: status %d\n%s", status, messages)
 	}
-	if err := os.Remove(d.path("sheet.pdf.old")); err != nil {
+	if err := os.Remove(d.path("sheet.new.pdf")); err != nil {
 		t.Error(err)
 	}
 }
@@ -224,7 +226,7 @@ func (d *desk) traced(t *testing.T, options ...string) (status int, messages str
 	log := filepath.Join(t.TempDir(), "log")
 	// Go sends itself signals, which make calls begin anew: there would be more of them in some runs than in others.
 	argv := []string{"strace", "-o", log, "-E", "GODEBUG=asyncpreemptoff=1"}
-	for _, name := range []string{"", "list", "list.tmp", "list.lock", "sheet", "sheet.pdf", "sheet.pdf.old"} {
+	for _, name := range []string{"", "list", "list.tmp", "list.lock", "sheet", "sheet.pdf", "sheet.new.pdf"} {
 		argv = append(argv, "-P", d.path(name))
 	}
 	status, messages = d.run(t, append(argv, options...)...)

@@ -101,8 +101,8 @@ func newCommand(c *command) *cobra.Command {
 	cmd.SetVersionTemplate("otpw-gen {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	o.define(cmd.Flags())
-	cmd.PersistentFlags().VarP((*fileName)(&o.file), "file", "f", "the list `file`, instead of ~/.otpw, which logins read")
-	cmd.PersistentFlags().StringVar(&o.user, "user", "", "the list of this `name`, for root")
+	cmd.PersistentFlags().VarP((*fileName)(&o.file), "file", "f", "the list file, instead of ~/.otpw, which logins read")
+	cmd.PersistentFlags().Var(&word{&o.user, "name"}, "user", "the list of this user, for root")
 	cmd.AddCommand(c.statusCommand(), c.revokeCommand(), c.unlockCommand(), c.suggestCommand(), c.completionCommand())
 	for name, values := range map[string][]string{
 		"format": {"otpw2", "otpw1"},
@@ -120,12 +120,13 @@ func newCommand(c *command) *cobra.Command {
 func (o *options) define(f *pflag.FlagSet) {
 	f.SortFlags = false
 	number := numbers(f)
-	f.VarP((*printerName)(&o.printer), "print", "", "print the sheet on this `printer`, or on the default one")
+	f.VarP((*printerName)(&o.printer), "print", "", "print the sheet on this printer, or on the default one")
 	f.Lookup("print").NoOptDefVal = defaultPrinter
-	f.VarP((*fileName)(&o.pdf), "pdf", "", "the sheet as PDF in a `file`, or - for standard output")
+	f.VarP((*fileName)(&o.pdf), "pdf", "", "the sheet as PDF in a file, or - for standard output")
 	f.BoolVar(&o.force, "force", false, "replace that file if it is there already")
-	f.StringVar((*string)(&o.style), "layout", string(printsheet.FullPage), "the `layout` of --print and --pdf: page, or wallet to fold and carry")
-	f.StringVar((*string)(&o.paper), "paper", string(printsheet.A4), "the `size` for --print and --pdf: a4 or letter")
+	o.style, o.paper = printsheet.FullPage, printsheet.A4
+	f.Var(&word{(*string)(&o.style), "name"}, "layout", "of --print and --pdf: page, or wallet to fold and carry")
+	f.Var(&word{(*string)(&o.paper), "size"}, "paper", "for --print and --pdf: a4 or letter")
 	number(&o.page.Pages, "pages", "s", 1, "pages")
 	number(&o.page.Count, "count", "", 0, "passwords, on as many pages as they need")
 	number(&o.page.Height, "height", "h", printsheet.DefaultHeight, "lines on a page of text")
@@ -143,8 +144,8 @@ func (o *options) define(f *pflag.FlagSet) {
 	f.Var((*format)(&o.format), "format", "of the list: otpw2, or otpw1 for hosts with the original module")
 	number(&o.kdfMemory, "kdf-memory", "", otp.DefaultKDFMemory>>10, "MiB that checking a password takes")
 	number(&o.kdfPasses, "kdf-passes", "", otp.DefaultKDFPasses, "passes over that memory")
-	f.StringVar(&o.expires, "expires", "", "the last `day` on which the list is good: in so many days (90d), or a date (2027-02-28)")
-	f.StringVar(&o.label, "label", "", "a `text` for the list and its sheet")
+	f.Var(&word{&o.expires, "day"}, "expires", "the last day on which the list is good: in so many days (90d), or a date (2027-02-28)")
+	f.Var(&word{&o.label, "text"}, "label", "a text for the list and its sheet")
 	f.BoolVar(&o.emptyPrefix, "allow-empty-prefix", false, "do without a prefix password")
 	f.BoolVar(&o.noConfirm, "no-confirm", false, "do not ask whether the sheet came out before the old list goes")
 	f.BoolVarP(&o.debug, "debug", "d", false, "say what is being done (sizes, no secrets)")
@@ -424,6 +425,9 @@ func (o *options) onlyPrinter(cmd *cobra.Command, args []string) error {
 	if o.printer == defaultPrinter && len(args) == 1 {
 		return (*printerName)(&o.printer).Set(args[0])
 	}
+	if o.printer == defaultPrinter && len(args) > 1 {
+		return usage("--print takes one printer: %q is one too many", args[1])
+	}
 	return noArgs(cmd, args)
 }
 
@@ -452,12 +456,27 @@ func (f *fileName) String() string { return string(*f) }
 func (f *fileName) Type() string   { return "file" }
 
 func (f *fileName) Set(s string) error {
-	if s == "" {
-		return errors.New("not the name of a file")
+	if s == "" || s[0] == '-' && s != "-" { // an option, swallowed
+		return errors.New("not the name of a file (./ before it makes it one)")
 	}
 	*f = fileName(s)
 	return nil
 }
+
+// A word is the value of a flag; kind says what it is.
+type word struct {
+	to   *string
+	kind string
+}
+
+func (w *word) String() string {
+	if w.to == nil { // of pflag, to learn the zero value
+		return ""
+	}
+	return *w.to
+}
+func (w *word) Type() string       { return w.kind }
+func (w *word) Set(s string) error { *w.to = s; return nil }
 
 // A printerName is the value of --print.
 type printerName string
@@ -542,6 +561,8 @@ func flagError(err error) error {
 		return usage("unknown option %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
 	case errors.As(err, &missing):
 		return usage("option %s needs a value%s", letter(missing.GetFlag()), notHelp(missing.GetFlag()))
+	case errors.As(err, &invalid) && invalid.GetFlag().Value.Type() == "bool":
+		return usage("option %s takes no value", letter(invalid.GetFlag()))
 	case errors.As(err, &invalid):
 		return usage("option %s: %q is %w%s", letter(invalid.GetFlag()), invalid.GetValue(), invalid.Unwrap(), notHelp(invalid.GetFlag()))
 	}

@@ -117,6 +117,13 @@ func (in *input) hush(prompt string) error {
 	return err
 }
 
+// flush forgets what was typed at a terminal and not read yet.
+func (in *input) flush() {
+	if in.terminal {
+		_ = unix.IoctlSetInt(int(in.file.Fd()), unix.TCFLSH, unix.TCIFLUSH)
+	}
+}
+
 // restore makes the terminal as it was. It may be called at any time.
 func (in *input) restore() {
 	in.mu.Lock()

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/otpw-go/otpw/printsheet"
 )
@@ -24,7 +25,7 @@ func (o *options) layout(h printsheet.Header, length int) (layout, error) {
 		return textLayout{l}, err
 	}
 	l, err := printsheet.NewPDF(printsheet.PDFPage{
-		Paper: o.paper,
+		Paper: printsheet.Paper(strings.ToLower(string(o.paper))),
 		Style: o.style,
 		Pages: o.page.Pages,
 		Count: o.page.Count,

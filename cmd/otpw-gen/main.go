@@ -7,6 +7,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -30,7 +31,8 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "otpw-gen: %v\n%s\n", err, hint(err))
 		return 1
 	}
-	c := &command{ids: ids, in: newInput(os.Stdin, os.Stderr), out: os.Stdout, msg: os.Stderr}
+	msg := printableWriter{os.Stderr}
+	c := &command{ids: ids, in: newInput(os.Stdin, msg), out: os.Stdout, screen: os.Stderr, msg: msg}
 	stop := c.watchSignals()
 	defer stop()
 	defer c.cleanUp() // in a panic, too
@@ -48,14 +50,24 @@ func run() int {
 	if se.status != 0 && se.error == nil {
 		return status
 	}
-	fmt.Fprintf(c.msg, "otpw-gen: %s\n", printable(err.Error()))
+	fmt.Fprintf(c.msg, "otpw-gen: %v\n", err)
 	if h := hint(err); h != "" {
 		fmt.Fprintln(c.msg, h)
 	}
 	return status
 }
 
-// printable makes an error fit for a terminal: the name of a file may hold
+// A printableWriter is for messages, whole characters at a time.
+type printableWriter struct{ io.Writer }
+
+func (w printableWriter) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(w.Writer, printable(string(b))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// printable makes a text fit for a terminal: the name of a file may hold
 // anything.
 func printable(s string) string {
 	var b strings.Builder

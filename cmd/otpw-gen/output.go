@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -36,9 +37,9 @@ type target interface {
 func (c *command) target() target {
 	switch o := &c.opts; {
 	case o.printer != "":
-		return &printer{args: o.lpArgs(), msg: c.msg, ids: c.ids}
+		return &printer{args: o.lpArgs(), screen: c.screen, ids: c.ids}
 	case o.pdf != "" && o.pdf != "-":
-		return &pdfFile{path: o.pdf, force: o.force, ids: c.ids}
+		return &pdfFile{path: o.pdf, force: o.force, ids: c.ids, msg: c.msg, dir: -1}
 	}
 	return stdout{c.out, c.msg, c.opts.pdf != ""}
 }
@@ -78,8 +79,10 @@ func (o stdout) check(list string) error {
 	if err != nil {
 		return stdoutError(err)
 	}
-	if l, err := os.Stat(list); err == nil && os.SameFile(l, out) {
-		return outputError{errors.New("standard output goes into the list file: the sheet would be lost"), otherTargets}
+	for _, name := range listNames(list) {
+		if l, err := os.Lstat(name); err == nil && os.SameFile(l, out) {
+			return outputError{fmt.Errorf("standard output goes into %s, which is for the list itself: the sheet would be lost", name), otherTargets}
+		}
 	}
 	if isClosed(o.File) {
 		return outputError{errors.New("standard output is closed: the sheet would be lost"), otherTargets}
@@ -121,68 +124,129 @@ func isClosed(f *os.File) bool {
 	return err != nil || null && flags&unix.O_ACCMODE == unix.O_RDWR
 }
 
-// A pdfFile is a new file that only its owner can read. One that was there before
-// stands aside, as FILE.old, until the new sheet is good.
+// A pdfFile is a new file that only its owner can read. Where there is one already it
+// is another one, beside it, until the sheet is good. The folder is opened once, and
+// nothing is renamed or removed but what was made here: others may have the same names.
 type pdfFile struct {
 	path  string
 	force bool // an existing file may go
 	ids   *ids
+	msg   io.Writer
+
+	dir int // descriptor of the folder; -1: not open
 
 	mu   sync.Mutex
-	over bool // settled
-	made bool // there is a new file
-	old  bool // there is an old one, aside
+	over bool   // settled
+	name string // of the new file, in the folder
+	made *unix.Stat_t
 }
 
-func (p *pdfFile) aside() string { return p.path + ".old" }
+func (p *pdfFile) base() string { return filepath.Base(p.path) }
 
-func fileError(err error) error {
-	if err == nil {
-		return nil
-	}
+// beside is the name of the new file where there is an old one: sheet.new.pdf.
+func (p *pdfFile) beside() string {
+	ext := filepath.Ext(p.base())
+	return strings.TrimSuffix(p.base(), ext) + ".new" + ext
+}
+
+// place is the path of the file that holds the new sheet now.
+func (p *pdfFile) place() string { return filepath.Join(filepath.Dir(p.path), p.name) }
+
+// of puts a name in the folder before an error.
+func (p *pdfFile) of(name, what string, err error) error {
+	path := filepath.Join(filepath.Dir(p.path), name)
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return outputError{err, "There is no room for the sheet. Make some, or name a file on another disk."}
-	case errors.Is(err, fs.ErrNotExist):
-		return outputError{err, "The folder for the sheet must be there before. Make it, or name another."}
+		return outputError{fmt.Errorf("%s %s: %w", what, path, err), "There is no room for the sheet. Make some, or name a file on another disk."}
+	case errors.Is(err, syscall.EEXIST):
+		return outputError{fmt.Errorf("%s is there already: another otpw-gen is at work, or one that was killed has left it", path),
+			"Delete it, unless otpw-gen status names the list that is on it."}
 	}
-	return outputError{err, "The sheet could not be written there. Name another file."}
+	return outputError{fmt.Errorf("%s %s: %w", what, path, err), "The sheet could not be written there. Name another file."}
+}
+
+// stat looks at a name in the folder, without following a link; nil: there is nothing.
+func (p *pdfFile) stat(name string) (*unix.Stat_t, error) {
+	var st unix.Stat_t
+	err := again(func() error { return unix.Fstatat(p.dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	switch err {
+	case nil:
+		return &st, nil
+	case unix.ENOENT:
+		return nil, nil
+	}
+	return nil, p.of(name, "look at", err)
+}
+
+// again makes a call anew that a signal has interrupted.
+func again(call func() error) error {
+	err := call()
+	for err == unix.EINTR {
+		err = call()
+	}
+	return err
 }
 
 func (p *pdfFile) check(list string) error {
+	return p.ids.asSelf(func() error { return p.look(list) })
+}
+
+func (p *pdfFile) look(list string) error {
 	if err := otp.CheckFolder(p.path); err != nil {
-		return fileError(err)
+		advice := "The sheet could not be written there. Name another file."
+		if errors.Is(err, fs.ErrNotExist) {
+			advice = "The folder for the sheet must be there before. Make it, or name another."
+		}
+		return outputError{err, advice}
 	}
-	for _, suffix := range []string{"", ".lock", ".tmp"} {
-		if sameName(p.path, list+suffix) {
-			return outputError{fmt.Errorf("%s is not for the sheet, but for the list itself", p.path), "Name another file."}
+	err := again(func() (err error) {
+		p.dir, err = unix.Open(filepath.Dir(p.path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return p.of(".", "open", err)
+	}
+	p.name = p.base()
+	st, err := p.stat(p.name)
+	switch {
+	case err != nil:
+		return err
+	case st == nil:
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return outputError{fmt.Errorf("%s is there already, and not a regular file", p.path), "Name another file, or - for standard output."}
+	case !p.force:
+		return outputError{fmt.Errorf("%s is there already", p.path), "Name another file, or say --force to have it replaced."}
+	default:
+		p.name = p.beside()
+		if st, err := p.stat(p.name); err != nil {
+			return err
+		} else if st != nil {
+			return p.of(p.name, "", syscall.EEXIST)
 		}
 	}
-	for _, name := range []string{p.path, p.aside()} {
-		switch st, err := os.Lstat(name); {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return fileError(err)
-		case name != p.path && p.force:
-			return outputError{fmt.Errorf("%s is there already, perhaps from an otpw-gen that was killed", name), "Look at it, and delete it or give it another name."}
-		case name != p.path:
-		case !st.Mode().IsRegular():
-			return outputError{fmt.Errorf("%s is there already, and not a regular file", name), "Name another file, or - for standard output."}
-		case !p.force:
-			return outputError{fmt.Errorf("%s is there already", name), "Name another file, or say --force to have it replaced."}
+	for _, name := range []string{p.base(), p.name} {
+		if err := p.isList(name, list); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// sameName reports whether two paths name the same file, whether it is there or not.
-func sameName(a, b string) bool {
-	if filepath.Base(a) != filepath.Base(b) {
-		return false
+// isList refuses a name that is the list's, or of one of the files beside it.
+func (p *pdfFile) isList(name, list string) error {
+	var here, there unix.Stat_t
+	err := errors.Join(unix.Fstat(p.dir, &here), unix.Stat(filepath.Dir(list), &there))
+	if err == nil && here.Dev == there.Dev && here.Ino == there.Ino && slices.Contains(listNames(filepath.Base(list)), name) {
+		return outputError{fmt.Errorf("%s is not for the sheet, but for the list itself", filepath.Join(filepath.Dir(p.path), name)), "Name another file."}
 	}
-	da, erra := os.Stat(filepath.Dir(a))
-	db, errb := os.Stat(filepath.Dir(b))
-	return erra == nil && errb == nil && os.SameFile(da, db)
+	return nil
+}
+
+// listNames are the names of a list and of what is beside it.
+func listNames(list string) []string {
+	return []string{list, list + ".tmp", list + ".lock", list + ".lock.tmp"}
 }
 
 func (p *pdfFile) put(sheet []byte) error {
@@ -191,40 +255,56 @@ func (p *pdfFile) put(sheet []byte) error {
 	if p.over { // a signal is ending the program
 		return errBrokenOff
 	}
-	return p.ids.asSelf(func() error { return p.write(sheet) })
+	return p.ids.asSelf(func() error { return p.of(p.name, "write", p.write(sheet)) })
 }
 
 func (p *pdfFile) write(sheet []byte) error {
-	if p.force {
-		err := os.Rename(p.path, p.aside())
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fileError(err)
-		}
-		p.old = err == nil
-	}
-	f, err := os.OpenFile(p.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	var fd int
+	err := again(func() (err error) {
+		fd, err = unix.Openat(p.dir, p.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		return err
+	})
 	if err != nil {
-		return fileError(err)
+		return err
 	}
-	p.made = true
+	f := os.NewFile(uintptr(fd), p.place())
 	defer f.Close()
+	var st unix.Stat_t
+	if err := again(func() error { return unix.Fstat(fd, &st) }); err != nil {
+		return err
+	}
+	p.made = &st
+	if st.Mode&0o077 != 0 { // FAT, say
+		fmt.Fprintf(p.msg, "Warning: others may read %s: its file system does not keep the mode 0600.\n", p.place())
+	}
 	_, err = f.Write(sheet)
 	for _, do := range []func() error{f.Sync, f.Close, p.syncFolder} {
 		if err == nil {
 			err = do()
 		}
 	}
-	return fileError(err)
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
 }
 
-// syncFolder brings the file's name to the disk.
+// syncFolder brings names to the disk, where the folder can be read.
 func (p *pdfFile) syncFolder() error {
-	d, err := os.Open(filepath.Dir(p.path))
+	var fd int
+	err := again(func() (err error) {
+		fd, err = unix.Openat(p.dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err == unix.EACCES {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	defer unix.Close(fd)
+	return again(func() error { return unix.Fsync(fd) })
 }
 
 func (p *pdfFile) settle(good bool) error {
@@ -238,27 +318,29 @@ func (p *pdfFile) settle(good bool) error {
 }
 
 func (p *pdfFile) decide(good bool) error {
-	switch {
-	case good && p.old:
-		return os.Remove(p.aside())
-	case good:
+	if p.made == nil || good && p.name == p.base() {
 		return nil
 	}
-	var errs []error
-	if p.made {
-		errs = append(errs, os.Remove(p.path))
+	st, err := p.stat(p.name)
+	if err != nil || st == nil || st.Dev != p.made.Dev || st.Ino != p.made.Ino { // somebody has taken it away
+		return err
 	}
-	if p.old {
-		errs = append(errs, os.Rename(p.aside(), p.path))
+	if !good {
+		return p.of(p.name, "remove", again(func() error { return unix.Unlinkat(p.dir, p.name, 0) }))
 	}
-	return errors.Join(errs...)
+	err = again(func() error { return unix.Renameat(p.dir, p.name, p.dir, p.base()) })
+	if err != nil {
+		return fmt.Errorf("the sheet is in %s, for it could not take the place of %s: %w", p.place(), p.path, err)
+	}
+	p.name = p.base()
+	return p.of(p.name, "write", p.syncFolder())
 }
 
 // A printer gets the sheet through a pipe to lp, so that it is in no file of ours.
 type printer struct {
-	args []string // of lp
-	msg  io.Writer
-	ids  *ids
+	args   []string // of lp
+	screen *os.File // for what it says
+	ids    *ids
 
 	mu   sync.Mutex
 	over bool        // settled
@@ -277,17 +359,25 @@ func (p *printer) check(string) error {
 
 func (p *printer) put(sheet []byte) error {
 	cmd := exec.Command("lp", p.args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(sheet), p.msg, p.msg
-	if err := p.start(cmd); err != nil {
+	cmd.Stdout, cmd.Stderr = p.screen, p.screen
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = p.start(cmd)
+	}
+	if err != nil {
 		return outputError{err, otherSheets}
 	}
-	err := cmd.Wait()
+	_, unread := in.Write(sheet)
+	unread = errors.Join(unread, in.Close())
+	if err = cmd.Wait(); err == nil && unread != nil {
+		err = fmt.Errorf("it has not read all of it: %w", unread)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lp = nil
 	if err != nil {
 		return outputError{fmt.Errorf("the printing system did not take the sheet: lp: %w", err),
-			"What lp has against it stands above. lpstat -e names the printers; to choose one: otpw-gen --print NAME.\n" + otherSheets}
+			"If lp has said what it has against it, that stands above. lpstat -e names the printers; to choose one: otpw-gen --print NAME.\n" + otherSheets}
 	}
 	return nil
 }

@@ -133,8 +133,11 @@ func TestTerminalPDF(t *testing.T) {
 			s.say("y\n", true)
 			s.typePrefix()
 			s.see("the old one counts (y/n): ")
-			if b, err := os.ReadFile(sheet); err != nil || !bytes.HasPrefix(b, []byte("%PDF-")) || !bytes.HasSuffix(b, []byte("%%EOF\n")) {
+			if b, err := os.ReadFile(filepath.Join(dir, "sheet.new.pdf")); err != nil || !bytes.HasPrefix(b, []byte("%PDF-")) || !bytes.HasSuffix(b, []byte("%%EOF\n")) {
 				t.Errorf("the sheet is not there when it is asked for: %v", err)
+			}
+			if b, err := os.ReadFile(sheet); err != nil || string(b) != "the sheet before" {
+				t.Errorf("the sheet before has gone before the answer: %v", err)
 			}
 			s.say(c.answer, true)
 			if c.signal != 0 {
@@ -150,6 +153,92 @@ func TestTerminalPDF(t *testing.T) {
 			}
 			files(t, dir, "list", "sheet.pdf")
 		})
+	}
+}
+
+// Files of others with the same names stay, whatever happened to ours meanwhile.
+func TestPDFOthers(t *testing.T) {
+	for _, answer := range []string{"y", "n"} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			s, dir := newScreen(t)
+			folder := filepath.Join(dir, "folder")
+			list, sheet, new := filepath.Join(dir, "list"), filepath.Join(folder, "sheet.pdf"), filepath.Join(folder, "sheet.new.pdf")
+			write := func(name, text string) {
+				t.Helper()
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			write(list, oneEntry)
+			write(sheet, "the sheet before")
+			s.start(dir, "--format", "otpw1", "--pdf", sheet, "--force")
+			s.see("(y/N): ")
+			s.say("y\n", true)
+			s.typePrefix()
+			s.see("the old one counts (y/n): ")
+			// another folder in its place, and another file in that of the sheet
+			if err := os.Rename(folder, folder+".moved"); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			write(sheet, "somebody's")
+			write(new, "somebody's, too")
+			s.say(answer+"\n", true)
+			s.ends(map[string]int{"y": 0, "n": 1}[answer])
+			for name, want := range map[string]string{sheet: "somebody's", new: "somebody's, too"} {
+				if b, err := os.ReadFile(name); err != nil || string(b) != want {
+					t.Errorf("%s: %.40q, %v", name, b, err)
+				}
+			}
+			b, err := os.ReadFile(filepath.Join(folder+".moved", "sheet.pdf"))
+			if err != nil || bytes.HasPrefix(b, []byte("%PDF-")) != (answer == "y") {
+				t.Errorf("the sheet: %.40q, %v", b, err)
+			}
+			files(t, folder+".moved", "sheet.pdf")
+		})
+	}
+}
+
+// What is typed while the passwords are hashed does not answer the question whether
+// the sheet came out.
+func TestTypeAhead(t *testing.T) {
+	s, dir := onScreenWith(t, map[string]string{"list": oneEntry}, "--kdf-passes", "20", "--kdf-memory", "32")
+	s.see("(y/N): ")
+	s.say("y\n", true)
+	s.typePrefix()
+	s.see("Hashing   0%")
+	s.say("y\ny\n", true)
+	s.see("the old one counts (y/n): ")
+	s.say("n\n", true)
+	s.see("the sheet did not come out")
+	s.ends(1)
+	unchanged(t, dir, filepath.Join(dir, "list"))
+}
+
+// Whoever is asked about a list revokes that one.
+func TestRevokeAnother(t *testing.T) {
+	s, dir := newScreen(t)
+	list := filepath.Join(dir, "list")
+	if err := os.WriteFile(list, []byte(oneEntry), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.startCommand(dir, "revoke", "--all", "-f", list)
+	s.see("(y/N): ")
+	another := strings.Replace(oneEntry, "abc", "xyz", 1)
+	if err := os.WriteFile(list, []byte(another), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.say("y\n", true)
+	s.see("list was replaced meanwhile")
+	s.ends(1)
+	if b, err := os.ReadFile(list); err != nil || string(b) != another {
+		t.Errorf("%q, %v", b, err)
 	}
 }
 

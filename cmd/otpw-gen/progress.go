@@ -3,7 +3,6 @@
 package main
 
 import (
-	"os"
 	"strconv"
 	"time"
 
@@ -20,8 +19,8 @@ const (
 // hashed, on one line that is gone in the end. It returns nil, or what is to be
 // told each number.
 func (c *command) progress(n int) func(done int) {
-	screen, ok := c.msg.(*os.File)
-	if !ok || !term.IsTerminal(int(screen.Fd())) {
+	screen := c.screen
+	if !term.IsTerminal(int(screen.Fd())) {
 		return nil
 	}
 	const description = "Hashing"

@@ -39,7 +39,7 @@ func TestProgress(t *testing.T) {
 			if err := pty.Setsize(s.tty, &pty.Winsize{Rows: 24, Cols: c.columns}); err != nil {
 				t.Fatal(err)
 			}
-			progress := (&command{msg: s.tty}).progress(280)
+			progress := (&command{screen: s.tty}).progress(280)
 			if c.begin == "" {
 				if progress != nil {
 					t.Error("a bar")

@@ -81,12 +81,17 @@ func newScreen(t *testing.T) (s *screen, dir string) {
 
 func (s *screen) start(dir string, args ...string) {
 	s.Helper()
+	s.startCommand(dir, append([]string{"--count", "5", "-f", filepath.Join(dir, "list")}, args...)...)
+}
+
+func (s *screen) startCommand(dir string, args ...string) {
+	s.Helper()
 	sheet, err := os.Create(filepath.Join(dir, "sheet"))
 	if err != nil {
 		s.Fatal(err)
 	}
 	defer sheet.Close()
-	s.cmd = exec.Command(program(s.T), append([]string{"--count", "5", "-f", filepath.Join(dir, "list")}, args...)...)
+	s.cmd = exec.Command(program(s.T), args...)
 	s.cmd.Stdin, s.cmd.Stderr, s.cmd.Stdout = s.tty, s.tty, sheet
 	if s.messages != nil {
 		s.cmd.Stderr = s.messages

@@ -22,10 +22,11 @@ const (
 )
 
 var (
-	errKept    = errors.New("no new list wanted")
-	errSheet   = errors.New("the sheet did not come out")
-	errDiffers = errors.New("the two prefix passwords differ")
-	errEmpty   = errors.New("no prefix password")
+	errMeanwhile = errors.New("somebody has made or removed the list meanwhile")
+	errKept      = errors.New("no new list wanted")
+	errSheet     = errors.New("the sheet did not come out")
+	errDiffers   = errors.New("the two prefix passwords differ")
+	errEmpty     = errors.New("no prefix password")
 )
 
 // attempts returns how often somebody may answer.
@@ -71,8 +72,9 @@ func (c *command) confirm() error {
 		return nil
 	}
 	if p, ok := c.to.(*pdfFile); ok {
-		fmt.Fprintf(c.msg, "\nThe new sheet is in %s: look at it, or print it.", p.path)
+		fmt.Fprintf(c.msg, "\nThe new sheet is in %s: look at it, or print it.", p.place())
 	}
+	c.in.flush() // what was typed before is no answer to this
 	for range tries {
 		a, err := c.in.ask("\nDid the new sheet come out right? Until you say yes, the old one counts (y/n): ")
 		if err != nil {
@@ -198,7 +200,7 @@ func (c *command) warnPrefix(prefix []byte) {
 		fmt.Fprintln(c.msg, "Warning: the prefix password begins or ends with a blank (or a line end of another\n"+
 			"system). It counts, and will have to be typed at each login.")
 	case n > 0 && n < shortPrefix:
-		fmt.Fprintf(c.msg, "Warning: a prefix password of %d characters is soon guessed by whoever finds the sheet.\n", n)
+		fmt.Fprintf(c.msg, "Warning: a prefix password of %s is soon guessed by whoever finds the sheet.\n", plural(n, "character"))
 	case bytes.ContainsFunc(prefix, func(r rune) bool { return r < ' ' || r == 127 }):
 		fmt.Fprintln(c.msg, "Warning: there is a control character in the prefix password (an arrow key, perhaps).\n"+
 			"It counts, and will have to be typed at each login.")

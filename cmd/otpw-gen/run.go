@@ -24,6 +24,8 @@ type command struct {
 	out  *os.File  // the sheet, and nothing else
 	msg  io.Writer // everything else
 
+	screen *os.File // where msg goes: for the progress, and other programs
+
 	to     target // of the sheet
 	layout layout
 	header otp.Header
@@ -48,11 +50,22 @@ func (c *command) run() error {
 	c.setHeader()
 	form := otp.Form(c.opts.form)
 	var err error
-	if c.layout, err = c.opts.layout(c.sheetHeader(), form.PrintedLen(c.opts.entropy)); err != nil {
+	length := form.PrintedLen(c.opts.entropy)
+	if c.layout, err = c.opts.layout(c.sheetHeader(), length); errors.Is(err, printsheet.ErrText) {
+		host := c.header.Host
+		c.header.Host = "localhost" // if that was it, a sheet without the host's name is better than none
+		if c.layout, err = c.opts.layout(c.sheetHeader(), length); err == nil {
+			fmt.Fprintf(c.msg, "Warning: the name of this host (%s) cannot be printed. The sheet says localhost.\n", host)
+		}
+	}
+	if err != nil {
 		return usageError{err}
 	}
 	c.debugf("passwords of %d characters (%d printed), for %d bits", form.Len(c.opts.entropy), form.PrintedLen(c.opts.entropy), c.opts.entropy)
 	c.debugf("%v", c.layout)
+	if l, ok := c.layout.(textLayout); ok && l.Columns == 1 && l.Digits+1+length > c.opts.page.Width {
+		fmt.Fprintf(c.msg, "Warning: the sheet has lines of %d characters, more than the width of %d (-w).\n", l.Digits+1+length, c.opts.page.Width)
+	}
 	c.mu.Lock()
 	c.to = c.target()
 	c.mu.Unlock()
@@ -64,7 +77,7 @@ func (c *command) run() error {
 
 // regenerate prints the sheet of a master key again. The list stays as it is.
 func (c *command) regenerate() error {
-	if err := c.to.check(c.path); err != nil {
+	if err := c.checkTarget(); err != nil {
 		return err
 	}
 	key, err := c.askMasterKey()
@@ -78,18 +91,26 @@ func (c *command) regenerate() error {
 	if err := c.print(passwords); err != nil {
 		return err
 	}
-	return c.to.settle(true)
+	if err := c.to.settle(true); err != nil {
+		return err
+	}
+	c.sayWhere()
+	return nil
 }
 
 // compareOld warns when the sheet can't be that of the list that is there.
 func (c *command) compareOld() {
 	old, err := c.oldList()
 	length := otp.Form(c.opts.form).Len(c.opts.entropy)
-	if err == nil && (old.Len() != c.layout.count() || old.PasswordLen() != length) {
-		fmt.Fprintf(c.msg, "Warning: this is not the sheet of %s. That has %d passwords of %d characters, this\n"+
-			"%d of %d. Give the same options as when the list was made, or --count %d.\n",
-			c.path, old.Len(), old.PasswordLen(), c.layout.count(), length, old.Len())
+	if err != nil || old.Len() == c.layout.count() && old.PasswordLen() == length {
+		return
 	}
+	options := "-p and -e as when the list was made"
+	if old.PasswordLen() == length {
+		options = fmt.Sprintf("the same options as when the list was made, or --count %d", old.Len())
+	}
+	fmt.Fprintf(c.msg, "Warning: this is not the sheet of %s. That has %d passwords of %d characters, this\n"+
+		"%d of %d. Give %s.\n", c.path, old.Len(), old.PasswordLen(), c.layout.count(), length, options)
 }
 
 // generate makes a new list. The old one works until the new one is on disk, the
@@ -129,12 +150,11 @@ func (c *command) generate() error {
 		return c.keptError(err)
 	}
 	if err := c.commit(); errors.Is(err, otp.ErrInPlace) {
-		return err
+		return errors.Join(err, c.report(text))
 	} else if err != nil {
 		return c.keptError(err)
 	}
-	c.report(text)
-	return nil
+	return c.report(text)
 }
 
 // makeList hashes the passwords, which takes its time, and shows on a terminal
@@ -179,7 +199,19 @@ func (c *command) checkPlace() error {
 	if err != nil {
 		return err
 	}
-	return c.to.check(c.path)
+	return c.checkTarget()
+}
+
+// checkTarget finds out what would lose the sheet.
+func (c *command) checkTarget() error {
+	list := c.path
+	_ = c.ids.asKeeper(func() error { // without the links on the way, if that can be had
+		if real, err := otp.Resolve(c.path); err == nil {
+			list = real
+		}
+		return nil
+	})
+	return c.to.check(list)
 }
 
 // newMasterKey returns a new master key and its text as printed, or nil if
@@ -224,6 +256,10 @@ func (c *command) write(list *otp.List) (err error) {
 	return c.ids.asKeeper(func() (err error) {
 		if c.pending, err = otp.Replace(c.path); err != nil {
 			return err
+		}
+		// from here on nobody else makes one
+		if now, err := otp.Existing(c.path); err != nil || now != c.old {
+			return errors.Join(errMeanwhile, err)
 		}
 		return c.pending.Write(list)
 	})

@@ -34,8 +34,8 @@ func (e statusError) Unwrap() error { return e.error }
 const statusHelp = `status says how much of the list is left, and what the next login asks for.
 
 Exit status: 0; 1 when it is time to print a new list (fewer than half of the
-passwords or fewer than 20 left, near its end, or of no more use); 2 when there
-is no list; 3 when it cannot be read.`
+passwords left, or fewer than 20 and not all, or in the last tenth of its life, or
+of no more use); 2 when there is no list; 3 when it cannot be read.`
 
 func (c *command) statusCommand() *cobra.Command {
 	var asJSON, all bool
@@ -63,11 +63,12 @@ func (c *command) status(asJSON bool) error {
 	} else if err != nil {
 		return statusError{err, exitError}
 	}
-	write := writeStatus
 	if asJSON {
-		write = writeStatusJSON
+		err = writeJSON(c.out, toJSON(c.path, s))
+	} else {
+		err = writeStatus(c.out, c.path, c.printAdvice(), s)
 	}
-	if err := write(c.out, c.path, s); err != nil {
+	if err != nil {
 		return statusError{stdoutError(err), exitError}
 	}
 	if s.Err != nil || s.Left.Low() {
@@ -91,7 +92,7 @@ func (c *command) inspect() (s otp.Status, err error) {
 const minute = "2006-01-02 15:04"
 
 // writeStatus is for people.
-func writeStatus(w io.Writer, path string, s otp.Status) error {
+func writeStatus(w io.Writer, path, advice string, s otp.Status) error {
 	var b strings.Builder
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(&b, "%-10s %s\n", what, fmt.Sprintf(format, args...))
@@ -126,7 +127,7 @@ func writeStatus(w io.Writer, path string, s otp.Status) error {
 		line("Open", "somebody is being asked for a password right now")
 	}
 	if s.Err != nil || s.Left.Low() {
-		b.WriteString("\n" + printAdvice + "\n")
+		b.WriteString("\n" + advice + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -164,10 +165,6 @@ type statusJSON struct {
 	Open    bool       `json:"login_in_progress"`
 	Print   bool       `json:"time_to_print"`
 	Problem string     `json:"problem,omitempty"` // why nobody can log in with it
-}
-
-func writeStatusJSON(w io.Writer, path string, s otp.Status) error {
-	return writeJSON(w, toJSON(path, s))
 }
 
 func toJSON(path string, s otp.Status) statusJSON {

@@ -270,7 +270,7 @@ func TestOtherUser(t *testing.T) {
 			}
 		}
 	}
-	refused("permission denied", "You may not write there.")
+	refused("permission denied", "You may not do that there.")
 	if err := os.WriteFile(list, []byte(oneEntry), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func (c *command) unlock() error {
 	case names == "damaged":
 		fmt.Fprintf(c.msg, "Removed the lock file of %s. It was damaged.\n", c.path)
 	default:
-		fmt.Fprintf(c.msg, "Removed the lock file of %s, which named %s.\n%s\n", c.path, names, unlockNote)
+		fmt.Fprintf(c.msg, "Removed the lock file of %s, which named %s.\n%s\n", c.path, names, unlockNote+c.call("--print"))
 	}
 	return nil
 }

@@ -23,27 +23,50 @@ is lost or copied is of no use to anybody: do not write it on the sheet.
 original module (OTPW 1.5) runs, nobody can log in with that: answer n there,
 and say --format otpw1.`
 
-	printAdvice = "It is time to print a new list: otpw-gen --print"
-
 	emptyWarning = "Warning: without a prefix password, whoever finds the sheet can log in as you."
 
 	unlockNote = `Logins may ask for these numbers again. If you have typed their passwords on a
-keyboard that you do not trust, make a new list: otpw-gen --print`
+keyboard that you do not trust, make a new list: `
 )
 
-// report says what has been done. text is the new master key as printed, or nil.
-func (c *command) report(text []byte) {
-	fmt.Fprintf(c.msg, "\n%s made, with their hashes in %s.\n", passwordCount(c.layout.count()), c.path)
+// sayWhere tells of a sheet that should not stay where it is.
+func (c *command) sayWhere() {
 	if p, ok := c.to.(*pdfFile); ok {
-		fmt.Fprintf(c.msg, "The sheet is in %s. Print it, then delete it.\n", p.path)
+		fmt.Fprintf(c.msg, "The sheet is in %s. Print it, then delete it.\n", p.place())
 	}
+}
+
+// call is how to call this program for the same list.
+func (c *command) call(args string) string {
+	s := "otpw-gen"
+	if c.opts.file != "" {
+		s += " -f " + quoted(c.opts.file)
+	}
+	if c.opts.user != "" {
+		s += " --user " + quoted(c.opts.user)
+	}
+	return s + " " + args
+}
+
+func (c *command) printAdvice() string {
+	return "It is time to print a new list: " + c.call("--print")
+}
+
+// report says what has been done. text is the new master key as printed, or nil.
+func (c *command) report(text []byte) error {
+	fmt.Fprintf(c.msg, "\n%s made, with their hashes in %s.\n", passwordCount(c.layout.count()), c.path)
+	c.sayWhere()
 	if c.old {
 		fmt.Fprintln(c.msg, "The sheet before this one is of no use any more.")
 	}
 	if text != nil {
-		fmt.Fprintf(c.msg, "\nMaster key: %s\nKeep it secret. To print this sheet again: otpw-gen -k%s\n", text, c.opts.same(c.layout.count()))
+		_, err := fmt.Fprintf(c.msg, "\nMaster key: %s\nKeep it secret. To print this sheet again: %s%s\n", text, c.call("-k"), c.opts.same(c.layout.count()))
 		clear(text)
+		if err != nil {
+			return fmt.Errorf("%w: print the master key: %w", otp.ErrInPlace, err)
+		}
 	}
+	return nil
 }
 
 // state says in what state a signal leaves the list. c.mu is held.
@@ -102,7 +125,7 @@ func advice(err error) string {
 	case errors.Is(err, errEmpty):
 		return "Nothing was changed. Choose one, or say --allow-empty-prefix."
 	case errors.Is(err, errDiffers), errors.Is(err, errLongLine):
-		return "Nothing was changed. Try again: otpw-gen"
+		return "Nothing was changed. Try again."
 	case errors.Is(err, errInputEnd):
 		return "Nothing was changed."
 	case errors.Is(err, errSetGID):
@@ -121,8 +144,10 @@ func advice(err error) string {
 		return "Make one: otpw-gen --print, or name another file with -f."
 	case errors.Is(err, otp.ErrFormat):
 		return "It is damaged, and no login takes it. Make a new one: otpw-gen --print"
+	case errors.Is(err, otp.ErrMode):
+		return "No login takes it. If it is your list, chmod 600 helps; if somebody may have read or changed it, a new one: otpw-gen --print"
 	case errors.Is(err, otp.ErrUnsafe):
-		return "No login takes it. If it is your list: chmod 600, or make a new one: otpw-gen --print"
+		return "No login of yours takes it. What is done to a list is done by the user who logs in with it."
 	case errors.Is(err, errNothing), errors.Is(err, errNotRevoked):
 		return "Nothing was changed."
 	case errors.Is(err, otp.ErrNotList):
@@ -136,7 +161,7 @@ func fileAdvice(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "The folder must be there before the list. Make it, or name another file with -f."
 	case errors.Is(err, fs.ErrPermission):
-		return "You may not write there. Name another file with -f, or ask who runs this system."
+		return "You may not do that there. Name another file with -f, or ask who runs this system."
 	case errors.Is(err, syscall.EROFS):
 		return "Nothing can be written there. Name another file with -f, or ask who runs this system."
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

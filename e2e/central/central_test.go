@@ -214,6 +214,12 @@ func TestSetUserID(t *testing.T) {
 		t.Errorf("alice's list has changed: %v", err)
 	}
 
+	// a library that writes a file where the environment says
+	s.Run(t, s.bob, "", "/usr/bin/env", "BASH_COMP_DEBUG_FILE="+s.keeper.Path("debug"), s.m.Generator, "__complete", "--x", "")
+	if _, err := os.Lstat(s.keeper.Path("debug")); err == nil {
+		t.Error("a file was made with the keeper's rights")
+	}
+
 	// files of his own are his own
 	for _, args := range [][]string{{"-f", "list"}, {"--pdf", "sheet.pdf"}} {
 		if r := s.gen(s.bob, prefix+"\n"+prefix+"\n", append(slices.Concat(cheap[:4], []string{"--count", "20"}), args...)...); r.Status != 0 {
