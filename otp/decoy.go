@@ -15,12 +15,15 @@ import (
 )
 
 // The list behind a decoy is like those that otpw-gen makes when it is told
-// nothing, and partly used up.
+// nothing but where the sheet goes, and partly used up.
 const (
-	decoyEntries = 280
-	decoyWidth   = 3
-	decoyUsed    = 230 // the most
+	decoyWidth = 3
+	decoyLeast = 50 // unused
 )
+
+// decoySizes are those of a page (twice, as it is what most people print), of a
+// sheet of text and of one for a wallet.
+var decoySizes = []int{160, 160, 280, 270}
 
 // A Decoy says what somebody is to be asked for who cannot log in.
 type Decoy struct {
@@ -82,8 +85,8 @@ func (l *Login) chooseDecoy(d *Decoy, data []byte) error {
 	return l.chooseNext(unused, lock)
 }
 
-// decoyList makes a list: the token gives the order of its numbers, and how many
-// of them are used.
+// decoyList makes a list: the token gives its size, the order of its numbers, and how
+// many of them are used.
 func decoyList(token uint64) []byte {
 	h := Header{
 		Format:  OTPW2,
@@ -93,12 +96,13 @@ func decoyList(token uint64) []byte {
 		Created: time.Unix(1, 0),
 	}
 	rand.Read(h.KDF.Salt)
-	data := h.appendHeader(nil, decoyEntries, decoyWidth, Base64.Len(DefaultEntropy))
 	seed := sha256.Sum256(strconv.AppendUint([]byte("otpw decoy "), token, 16))
-	var hash [hashBytes2]byte
 	r := mrand.New(mrand.NewChaCha8(seed))
-	used := r.IntN(decoyUsed + 1)
-	for i, n := range r.Perm(decoyEntries) {
+	size := decoySizes[r.IntN(len(decoySizes))]
+	used := r.IntN(size - decoyLeast + 1)
+	data := h.appendHeader(nil, size, decoyWidth, Base64.Len(DefaultEntropy))
+	var hash [hashBytes2]byte
+	for i, n := range r.Perm(size) {
 		if i < used {
 			data = append(data, bytes.Repeat([]byte("-"), decoyWidth+hashLen2)...)
 			data = append(data, '\n')
