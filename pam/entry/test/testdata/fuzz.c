@@ -827,6 +827,7 @@ static int authenticate(void)
 	const char *argv[4] = {f.args[0], f.args[1]};
 	char notice[OTPW_NOTICE_MAX + 1];
 	bool disbelieved, started = !is_set(NO_CHILD | BAD_FILES | HUGE_ARGUMENT);
+	const char *keeper = NULL;
 	int ret, want, argc = 2;
 
 	memset(huge, 'x', sizeof huge - 1);
@@ -835,6 +836,11 @@ static int authenticate(void)
 	if (is_set(DECOY))
 		argv[argc++] = "decoy";
 	if (wants_decoy() && is_set(LOW_LIMIT))
+		started = false;
+	for (int i = 0; i < 2; i++) /* the last one counts */
+		if (strncmp(f.args[i], "user=", 5) == 0)
+			keeper = f.args[i] + 5;
+	if (keeper != NULL && (strcmp(keeper, f.user) != 0 || is_set(UNKNOWN_USER)))
 		started = false;
 	if (is_set(UNKNOWN_USER) && (!wants_decoy() || is_set(NO_STATE | UNLUCKY_LOOKUP)))
 		started = false;
