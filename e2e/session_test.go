@@ -56,13 +56,7 @@ func TestKeyLogin(t *testing.T) {
 		"session required " + m.Path,
 	}, "PubkeyAuthentication yes", "PrintMotd no")
 	s := setUpSshd(t, m, sshd)
-	key := s.a.Path("key")
-	if r := s.Run(t, s.a, "", "/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key); r.Status != 0 {
-		t.Fatal(r.Stderr)
-	}
-	if r := s.Run(t, s.a, "", "/bin/sh", "-c", "mkdir -m 700 .ssh && cp key.pub .ssh/authorized_keys"); r.Status != 0 {
-		t.Fatal(r.Stderr)
-	}
+	key := makeKey(t, w, s.a)
 	l := sshd.Shell(s.a, "-o", "PreferredAuthentications=publickey", "-o", "PubkeyAuthentication=yes", "-i", key)
 	l.Accepted()
 	l.Leave()
@@ -76,6 +70,21 @@ func TestKeyLogin(t *testing.T) {
 	l.Enter(s.sheet.Response(l.Single()))
 	l.Expect(notice)
 	l.Accepted()
+}
+
+// makeKey makes a key with which the account may log in, and returns its path.
+func makeKey(t *testing.T, w *world.World, a *world.Account) string {
+	t.Helper()
+	key := a.Path("key")
+	for _, command := range []string{
+		"ssh-keygen -q -t ed25519 -N '' -f " + key,
+		"mkdir -m 700 .ssh && cp key.pub .ssh/authorized_keys",
+	} {
+		if r := w.Run(t, a, "", "/bin/sh", "-c", command); r.Status != 0 {
+			t.Fatal(r.Stderr)
+		}
+	}
+	return key
 }
 
 // login(1), whose PAM service is called login: not beside another test with it.

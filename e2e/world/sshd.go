@@ -282,6 +282,27 @@ func (l *Login) FindResult() error {
 	return ErrRefused
 }
 
+// Step is what a login shows next. The zero Step is a refusal.
+type Step struct {
+	Numbers  []string // that are asked for
+	Ordinary bool     // the ordinary password is asked for
+	In       bool     // he is let in
+}
+
+// Next waits for a prompt, the module's or another, or for what becomes of the login.
+func (l *Login) Next() (Step, error) {
+	m, err := l.Find(PromptPattern + `|` + welcome + `|` + refusal + `|[Pp]assword: `)
+	switch {
+	case err != nil:
+		return Step{}, err
+	case m[1] != "":
+		return Step{Numbers: strings.Split(m[1], "/")}, nil
+	case m[2] != "" && m[2] != l.user:
+		return Step{}, fmt.Errorf("let in as %s, want %s", m[2], l.user)
+	}
+	return Step{Ordinary: strings.HasSuffix(m[0], ": "), In: m[2] != ""}, nil
+}
+
 // Prompt waits for the module's prompt and returns the numbers that it asks for.
 func (l *Login) Prompt() []string {
 	l.t.Helper()

@@ -3,7 +3,6 @@
 package world
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +37,8 @@ type World struct {
 	servers    int
 	modules    int
 	neighbours int
+	groups     int
+	addresses  int
 	hostKey    string
 }
 
@@ -95,19 +96,23 @@ func (w *World) Built(t T, name string) string {
 	return path
 }
 
-// appendTo adds a line to one of the files in /etc. w.mu is held. Readers see
-// the old file or the new one.
+// appendTo adds a line to one of the files in /etc. w.mu is held.
 func appendTo(path, line string) error {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
+	return replaceFile(path, append(old, line+"\n"...))
+}
+
+// replaceFile replaces one of the files in /etc. Readers see the old file or the new one.
+func replaceFile(path string, text []byte) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, append(bytes.Clone(old), line+"\n"...), fi.Mode().Perm()); err != nil {
+	if err := os.WriteFile(tmp, text, fi.Mode().Perm()); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/otpw-go/otpw/e2e/world"
+)
+
+// The recipes of docs/recipes.md, as they are written there: their files and
+// commands are read from that page, and applied to the PAM services of Debian.
+
+// block is indented text of the page, with the paragraph before it.
+type block struct{ lead, text string }
+
+// section is what stands below one of the page's headings.
+type section []block
+
+// page reads docs/recipes.md: its sections, by their headings up to the first full stop.
+var page = sync.OnceValues(func() (map[string]section, error) {
+	data, err := os.ReadFile(filepath.Join(theWorld.Source, "docs/recipes.md"))
+	sections := map[string]section{}
+	var heading, lead string
+	for _, p := range regexp.MustCompile(`\n(?: *\n)+`).Split(string(data), -1) {
+		switch {
+		case strings.HasPrefix(p, "## "):
+			heading, _, _ = strings.Cut(strings.TrimPrefix(p, "## "), ".")
+		case strings.HasPrefix(p, "    "):
+			text := strings.ReplaceAll("\n"+strings.TrimRight(p, "\n"), "\n    ", "\n")
+			sections[heading] = append(sections[heading], block{lead, text[1:] + "\n"})
+		default:
+			lead = p
+		}
+	}
+	return sections, err
+})
+
+func readSection(t *testing.T, heading string) section {
+	t.Helper()
+	sections, err := page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sections[heading]) == 0 {
+		t.Fatalf("docs/recipes.md: nothing in section %q", heading)
+	}
+	return sections[heading]
+}
+
+// find returns the text of the one block that a paragraph leads to which contains lead.
+func (s section) find(t *testing.T, lead string) string {
+	t.Helper()
+	var found []string
+	for _, b := range s {
+		if strings.Contains(b.lead, lead) {
+			found = append(found, b.text)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("docs/recipes.md: %d blocks behind %q, want 1", len(found), lead)
+	}
+	return found[0]
+}
+
+// files are the blocks whose paragraph begins with a path, by that.
+func (s section) files() map[string]string {
+	files := map[string]string{}
+	for _, b := range s {
+		if m := regexp.MustCompile("^`(/[^`]+)`").FindStringSubmatch(b.lead); m != nil {
+			files[m[1]] = b.text
+		}
+	}
+	return files
+}
+
+const (
+	inside    = "192.168.7.8"
+	inside6   = "fd00::7"
+	outside   = "203.0.113.9"
+	outside6  = "2001:db8::9"
+	emergency = "breakglass"
+)
+
+var prepared sync.Once
+
+// prepare makes what recipes expect of a host: services that others include, addresses, a group.
+func prepare(t *testing.T, w *world.World) {
+	t.Helper()
+	prepared.Do(func() {
+		for _, name := range []string{"common-auth", "common-account", "common-session", "common-session-noninteractive", "common-password"} {
+			w.Service(t, name, stock(t, w, name))
+		}
+		for _, address := range []string{inside, inside6, outside, outside6} {
+			w.Address(t, address)
+		}
+		w.Group(t, emergency)
+		do(t, os.MkdirAll("/etc/default", 0o755))
+		do(t, os.WriteFile("/etc/default/locale", nil, 0o644))
+	})
+}
+
+// stock is a PAM service as Debian has it.
+func stock(t *testing.T, w *world.World, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.Source, "e2e/testdata/debian", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// kitchen is a host with a recipe for sshd.
+type kitchen struct {
+	*world.World
+	m    world.Module
+	sshd *world.Sshd
+}
+
+// cook follows a recipe for sshd: it starts a server as Debian has it, but for what the recipe's files say, and runs the commands
+// that turn the recipe on.
+func cook(t *testing.T, recipe string) *kitchen {
+	t.Helper()
+	w := begin(t)
+	prepare(t, w)
+	files := readSection(t, recipe).files()
+	folder, err := os.MkdirTemp("/etc/ssh", "sshd_config.d")
+	do(t, err)
+	do(t, os.WriteFile(folder+"/00-otpw.conf", []byte(files["/etc/ssh/sshd_config.d/00-otpw.conf"]), 0o644))
+	k := &kitchen{World: w, m: w.Install(t)}
+	k.sshd = w.Sshd(t, []string{stock(t, w, "sshd")},
+		"Include "+folder+"/*.conf",
+		"KbdInteractiveAuthentication no", "PasswordAuthentication yes", "PubkeyAuthentication yes",
+		"ListenAddress ::1")
+	for path, text := range files {
+		if !strings.HasPrefix(path, "/etc/ssh/") {
+			do(t, os.WriteFile(k.own(path), []byte(k.own(text)), 0o644))
+		}
+	}
+	r := k.run(t, readSection(t, "Trying, turning on, undoing").find(t, "**Turn it on**"))
+	if n := strings.Count(r.Stdout, "\n"); n != 2 {
+		t.Fatalf("%d lines with otpw in the service, the page promises 2:\n%s", n, r.Stdout)
+	}
+	return k
+}
+
+// own puts this server's names in the place of those of the page: many run at a time, and the module is not where PAM looks.
+func (k *kitchen) own(text string) string {
+	text = regexp.MustCompile(`(/etc/pam\.d/|\botpw-)sshd\b`).ReplaceAllString(text, "${1}"+k.sshd.Name)
+	return strings.ReplaceAll(text, "pam_otpw.so", k.m.Path)
+}
+
+// run runs commands of the page.
+func (k *kitchen) run(t *testing.T, commands string) world.Result {
+	t.Helper()
+	r := k.Run(t, nil, "", "/bin/sh", "-ec", k.own(commands))
+	if r.Status != 0 {
+		t.Fatalf("status %d: %s%s", r.Status, k.own(commands), r.Stderr)
+	}
+	return r
+}
+
+// guest is somebody at the door: what he has, what he does, and what is to become of it.
+type guest struct {
+	name   string
+	list   bool   // he has a list
+	key    bool   // he has a key
+	member bool   // he is in the group for emergencies
+	from   string // his address; empty: 127.0.0.1
+	types  string // when asked for a number: right, wrong, nothing, used, ordinary
+	knows  string // when asked for the ordinary password: right, response, else wrong
+	method string // of the client; empty: all
+	nobody bool   // there is no such user
+	want   string // what he is asked for, in order, and the end: number, password; in, refused
+}
+
+// numbers are the guests of somebody who is asked for a number, in the end.
+func numbers(v guest, before string) []guest {
+	var all []guest
+	for types, end := range map[string]string{"right": "in", "wrong": "refused", "nothing": "refused", "used": "refused", "ordinary": "refused"} {
+		one := v
+		one.name, one.types, one.want = strings.TrimSpace(v.name+" answer: "+types), types, before+"number "+end
+		all = append(all, one)
+	}
+	return all
+}
+
+// strangers know nothing and have nothing but a name, whoever's that is.
+func strangers() []guest {
+	var all []guest
+	for i := range 16 {
+		v := guest{list: i&1 != 0, member: i&2 != 0, types: "wrong", from: outside}
+		if i&4 != 0 {
+			v.from = inside
+		}
+		if i&8 != 0 {
+			v.method = "password"
+		}
+		v.name = fmt.Sprintf("stranger: list %v, member %v, from %s, %s", v.list, v.member, v.from, v.method)
+		all = append(all, v)
+	}
+	return append(all, guest{name: "stranger: no such user", nobody: true, types: "wrong"})
+}
+
+// receive runs a guest.
+func (k *kitchen) receive(t *testing.T, v guest) {
+	a, sheet := &world.Account{Name: "mallory", Home: "/nonexistent"}, (*world.Sheet)(nil)
+	mark := k.Log.Mark()
+	var options []string
+	if !v.nobody {
+		a = k.Account(t, "alice")
+		k.SetPassword(t, a)
+	}
+	if v.list {
+		sheet = cheapList(t, a, k.m, "-h", "20")
+		defer noSecrets(t, k.World, sheet, mark)
+	}
+	if v.member {
+		k.Join(t, a, emergency)
+	}
+	if v.key {
+		options = append(options, "-o", "PubkeyAuthentication=yes", "-i", makeKey(t, k.World, a))
+	}
+	if strings.Contains(v.from, ":") {
+		options = append(options, "-o", "HostName=::1")
+	}
+	if v.from != "" {
+		options = append(options, "-o", "BindAddress="+v.from)
+	}
+	method := v.method
+	if method == "" {
+		method = "publickey,keyboard-interactive,password"
+	}
+	options = append(options, "-o", "PreferredAuthentications="+method)
+	used := ""
+	if v.types == "used" {
+		first := v
+		first.types = "right"
+		_, used = k.enter(t, first, a, sheet, "", options)
+	}
+	var left []string
+	if v.list {
+		left = a.Unused(t)
+	}
+	got, _ := k.enter(t, v, a, sheet, used, options)
+	if v.want == "" {
+		got = strings.TrimPrefix(got, strings.TrimSuffix(got, "refused"))
+		v.want = "refused"
+	}
+	if got != v.want {
+		t.Errorf("%q, want %q", got, v.want)
+	}
+	if !v.list {
+		return
+	}
+	spent := 0
+	if strings.HasSuffix(got, "number in") {
+		spent = 1
+	}
+	if n := len(left) - len(a.Unused(t)); n != spent {
+		t.Errorf("%d passwords used up, want %d", n, spent)
+	}
+	if aside := a.Lock(t); aside != "" && v.want != "refused" && !strings.Contains(got, "number") {
+		t.Errorf("%s set aside, though nothing was asked", aside)
+	}
+}
+
+// enter comes to the door, and returns what was asked and became of it, and the latest response.
+func (k *kitchen) enter(t *testing.T, v guest, a *world.Account, sheet *world.Sheet, used string, options []string) (story, response string) {
+	l := k.sshd.Login(a, options...)
+	defer l.Close()
+	for range 5 {
+		step, err := l.Next()
+		switch {
+		case err != nil:
+			t.Fatalf("%s: %v\n%s", story, err, l.Output())
+		case step.Numbers != nil:
+			story += "number "
+			response = answer(v.types, sheet, step.Numbers, used)
+			l.Enter(response)
+		case step.Ordinary:
+			story += "password "
+			switch v.knows {
+			case "right":
+				l.Enter(world.OrdinaryPassword)
+			case "response":
+				l.Enter(sheet.Response(a.Unused(t)[0]))
+			default:
+				l.Enter("wrong")
+			}
+		case step.In:
+			return story + "in", response
+		default:
+			return story + "refused", response
+		}
+	}
+	t.Fatalf("%s and so on", story)
+	return "", ""
+}
+
+func answer(types string, sheet *world.Sheet, numbers []string, used string) string {
+	switch types {
+	case "right":
+		return sheet.Response(numbers...)
+	case "wrong":
+		return prefix + "AAAAAAAA"
+	case "used":
+		return used
+	case "ordinary":
+		return world.OrdinaryPassword
+	}
+	return ""
+}
+
+func TestRecipesForSshd(t *testing.T) {
+	needWorld(t)
+	for recipe, guests := range map[string][]guest{
+		"1": append(numbers(guest{list: true}, ""),
+			guest{name: "no list", want: "refused"},
+			guest{name: "key, no list", key: true, want: "in"},
+			guest{name: "key and list", key: true, list: true, want: "in"},
+		),
+		"2": append(numbers(guest{list: true}, ""),
+			guest{name: "no list", want: "refused"},
+			guest{name: "key, no list", key: true, want: "in"},
+			guest{name: "key and list", key: true, list: true, want: "in"},
+		),
+		"3": append(numbers(guest{list: true, key: true}, ""),
+			guest{name: "no key", list: true, types: "right", want: "refused"},
+			guest{name: "no list", key: true, want: "refused"},
+		),
+		"4": append(numbers(guest{list: true, knows: "right"}, "password "),
+			guest{name: "wrong password", list: true, types: "right", want: "password refused"},
+			guest{name: "response instead of password", list: true, types: "right", knows: "response", want: "password refused"},
+			guest{name: "no list", knows: "right", want: "password refused"},
+			guest{name: "key", key: true, want: "in"},
+		),
+		"5": append(append(numbers(guest{name: "outside", list: true, from: outside, knows: "right"}, ""),
+			numbers(guest{name: "outside, IPv6", list: true, from: outside6, knows: "right"}, "")...),
+			guest{name: "outside, no list", from: outside, knows: "right", want: "refused"},
+			guest{name: "outside, key", from: outside, key: true, want: "in"},
+			guest{name: "inside", list: true, from: inside, knows: "right", want: "password in"},
+			guest{name: "inside, no list", from: inside, knows: "right", want: "password in"},
+			guest{name: "inside, wrong", list: true, from: inside, types: "right", want: "password refused"},
+			guest{name: "inside, response", list: true, from: inside, types: "right", knows: "response", want: "password refused"},
+			guest{name: "inside, IPv6", from: inside6, knows: "right", want: "password in"},
+			guest{name: "this host", knows: "right", want: "password in"},
+		),
+		"9": append(numbers(guest{list: true, key: true}, ""),
+			guest{name: "no key", list: true, types: "right", want: "refused"},
+			guest{name: "no list", key: true, want: "refused"},
+			guest{name: "emergency", key: true, member: true, want: "in"},
+			guest{name: "emergency without key", list: true, member: true, types: "right", knows: "right", want: "refused"},
+		),
+		"11": append(numbers(guest{list: true}, ""), guest{name: "no list", want: "refused"}),
+		"12": append(numbers(guest{list: true}, ""), guest{name: "no list", want: "refused"}),
+	} {
+		t.Run(recipe, func(t *testing.T) {
+			t.Parallel()
+			k := cook(t, recipe)
+			t.Run("guests", func(t *testing.T) { // is over when all are
+				for _, v := range append(guests, strangers()...) {
+					t.Run(v.name, func(t *testing.T) {
+						t.Parallel()
+						k.receive(t, v)
+					})
+				}
+			})
+		})
+	}
+}
