@@ -375,3 +375,83 @@ func TestRecipesForSshd(t *testing.T) {
 		})
 	}
 }
+
+// alice is somebody with a list at a kitchen's door.
+func (k *kitchen) alice(t *testing.T, args ...string) *scene {
+	t.Helper()
+	s := &scene{World: k.World, t: t, m: k.m, sshd: k.sshd, a: k.Account(t, "alice"), mark: k.Log.Mark()}
+	k.SetPassword(t, s.a)
+	s.newList(append([]string{"-h", "20"}, args...)...)
+	return s
+}
+
+// fail answers n prompts wrongly.
+func (s *scene) fail(n int) {
+	s.t.Helper()
+	logins := make([]*world.Login, n)
+	for i := range logins {
+		logins[i] = s.sshd.Login(s.a)
+		logins[i].Prompt()
+	}
+	for _, l := range logins {
+		l.Enter("wrong")
+	}
+	for _, l := range logins {
+		l.Refused()
+	}
+}
+
+// failures is how many times pam_faillock has counted.
+func (k *kitchen) failures(t *testing.T, a *world.Account) int {
+	t.Helper()
+	return strings.Count(k.run(t, "faillock --user "+a.Name).Stdout, " V\n")
+}
+
+func TestRecipeFaillock(t *testing.T) {
+	t.Parallel()
+	const deny = 5
+	k := cook(t, "12")
+	s := k.alice(t)
+	s.fail(deny - 1)
+	if n := k.failures(t, s.a); n != deny-1 {
+		t.Errorf("%d failures counted, want %d", n, deny-1)
+	}
+	s.succeed()
+	if n := k.failures(t, s.a); n != 0 {
+		t.Errorf("%d failures counted after a success", n)
+	}
+
+	// What is no guess is not counted: no answer, no list.
+	cut := s.sshd.Login(s.a)
+	cut.Prompt()
+	cut.Kill()
+	s.quiet()
+	bob := k.Account(t, "bob")
+	s.sshd.Login(bob).Refused()
+	for _, a := range []*world.Account{s.a, bob} {
+		if n := k.failures(t, a); n != 0 {
+			t.Errorf("%s: %d failures counted", a.Name, n)
+		}
+	}
+
+	held := s.sshd.Login(s.a) // a prompt from before
+	numbers := held.Prompt()
+	s.fail(deny)
+	left, aside, mark := s.a.Unused(t), s.a.Lock(t), k.Log.Mark()
+	for range 2 {
+		s.sshd.Login(s.a).Refused() // without a prompt
+	}
+	if got := s.a.Unused(t); len(got) != len(left) || s.a.Lock(t) != aside {
+		t.Errorf("%d left and %q set aside, before %d and %q", len(got), s.a.Lock(t), len(left), aside)
+	}
+	if lines := k.Log.Find(mark, `pam_otpw.* user=`+s.a.Name+` `); len(lines) > 0 {
+		t.Errorf("asked while locked:\n%s", world.Lines(lines))
+	}
+	// pam_faillock has the last word, when the password is used up already.
+	held.Enter(s.sheet.Response(numbers...))
+	held.Refused()
+	s.usedUp(numbers...)
+
+	k.run(t, "faillock --user "+s.a.Name+" --reset")
+	s.succeed()
+}
