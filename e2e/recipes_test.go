@@ -377,11 +377,11 @@ func TestRecipesForSshd(t *testing.T) {
 }
 
 // alice is somebody with a list at a kitchen's door.
-func (k *kitchen) alice(t *testing.T, args ...string) *scene {
+func (k *kitchen) alice(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{World: k.World, t: t, m: k.m, sshd: k.sshd, a: k.Account(t, "alice"), mark: k.Log.Mark()}
 	k.SetPassword(t, s.a)
-	s.newList(append([]string{"-h", "20"}, args...)...)
+	s.newList("-h", "20")
 	return s
 }
 
@@ -454,4 +454,235 @@ func TestRecipeFaillock(t *testing.T) {
 
 	k.run(t, "faillock --user "+s.a.Name+" --reset")
 	s.succeed()
+}
+
+// Without its file pam_access asks everybody for a one-time password.
+func TestRecipeOutsideWithoutFile(t *testing.T) {
+	t.Parallel()
+	k := cook(t, "5")
+	service := "/etc/pam.d/otpw-" + k.sshd.Name
+	text, err := os.ReadFile(service)
+	do(t, err)
+	do(t, os.WriteFile(service, []byte(strings.ReplaceAll(string(text), "otpw-outside.conf", "missing.conf")), 0o644))
+	k.receive(t, guest{list: true, from: inside, types: "right", knows: "right", want: "number in"})
+	k.receive(t, guest{from: outside, knows: "right", want: "refused"})
+}
+
+// A second sshd beside the real one, with a service of its own, then the real one: as the page tells, with the names of a real host.
+func TestRecipeTrying(t *testing.T) {
+	w := begin(t)
+	prepare(t, w)
+	w.Service(t, "sshd", stock(t, w, "sshd"))
+	trying := readSection(t, "Trying, turning on, undoing")
+	const dropIn = "/etc/ssh/sshd_config.d/00-otpw.conf"
+	files := readSection(t, "1").files()
+	do(t, os.MkdirAll(filepath.Dir(dropIn), 0o755))
+	do(t, os.WriteFile("/etc/ssh/sshd_config", []byte("Include /etc/ssh/sshd_config.d/*.conf\n"+
+		"KbdInteractiveAuthentication no\nUsePAM yes\nX11Forwarding no\nPrintMotd no\nHostKey "+w.HostKey(t)+"\n"), 0o644))
+	k := &kitchen{World: w, m: w.Install(t), sshd: &world.Sshd{Name: "sshd"}}
+	before := w.SshdCommand(t, "sshd", 2198, "/usr/sbin/sshd", "-D", "-p", "2198") // as it is before anything is written
+
+	for path, text := range files {
+		do(t, os.WriteFile(path, []byte(k.own(text)), 0o644))
+	}
+	setUp, server, found := strings.Cut(trying.find(t, "**Try it**"), "/run/sshd-try -t")
+	if !found {
+		t.Fatal("the page starts no server")
+	}
+	k.run(t, setUp)
+	try := w.SshdCommand(t, "sshd-try", 2199, "/bin/sh", "-c", "/run/sshd-try -t"+strings.ReplaceAll(server, "2222", "2199"))
+	k.sshd = try
+	k.receive(t, guest{list: true, types: "right", want: "number in"})
+	k.receive(t, guest{knows: "right", want: "refused"})
+	k.sshd = before // not reloaded: its own configuration, and its own service
+	k.receive(t, guest{list: true, knows: "right", want: "password in"})
+
+	k.run(t, trying.find(t, "**Turn it on**"))
+	k.sshd = w.SshdCommand(t, "sshd", 2197, "/usr/sbin/sshd", "-D", "-p", "2197")
+	k.receive(t, guest{list: true, types: "right", want: "number in"})
+	k.receive(t, guest{knows: "right", want: "refused"})
+	k.sshd = before
+	k.receive(t, guest{knows: "right", want: "password refused"}) // PAM's files count at once, though sshd still asks in its way
+
+	k.run(t, trying.find(t, "**Undo it**"))
+	k.sshd = w.SshdCommand(t, "sshd", 2196, "/usr/sbin/sshd", "-D", "-p", "2196")
+	k.receive(t, guest{list: true, knows: "right", want: "password in"})
+	// A file that is included and not there.
+	k.run(t, trying.find(t, "**Turn it on**"))
+	k.receive(t, guest{list: true, types: "right", knows: "right", want: "password refused"})
+}
+
+// Homes shared with a host that runs the original.
+func TestRecipeBesideOriginal(t *testing.T) {
+	t.Parallel()
+	k := cook(t, "11")
+	s := k.alice(t)
+	s.replaceList(s.m.Generator, "-h", "20", "--format", "otpw1")
+	n := &neighbours{s, k.Neighbour(t).Sshd(t, pamLines(k.InstallOriginal(t)))}
+	for i := range 4 {
+		l := []*world.Sshd{n.sshd, n.there}[i%2].Login(n.a)
+		n.logIn(l, l.Single())
+	}
+	for range 2 { // each way
+		waiting := n.sshd.Login(n.a)
+		number := waiting.Single()
+		other := n.there.Login(n.a)
+		n.logIn(other, other.Triple()...)
+		n.logIn(waiting, number)
+		n.sshd, n.there = n.there, n.sshd
+	}
+}
+
+// follow follows a recipe for a service that is called like its program. Not beside another test with that.
+func follow(t *testing.T, recipe string) (*kitchen, section) {
+	t.Helper()
+	w := begin(t)
+	prepare(t, w)
+	k := &kitchen{World: w, m: w.Install(t), sshd: &world.Sshd{Name: "sshd"}}
+	for _, service := range []string{"sudo", "sudo-i", "login"} {
+		w.Service(t, service, stock(t, w, service))
+	}
+	s := readSection(t, recipe)
+	for path, text := range s.files() {
+		if !strings.HasPrefix(path, "/etc/ssh/") {
+			mode := os.FileMode(0o644)
+			if strings.HasPrefix(path, "/etc/sudoers.d/") {
+				mode = 0o440
+			}
+			do(t, os.WriteFile(path, []byte(k.own(text)), mode))
+		}
+	}
+	return k, s
+}
+
+func TestRecipeSudo(t *testing.T) {
+	k, s := follow(t, "6")
+	if r := k.Run(t, nil, "", "/usr/sbin/visudo", "-c"); r.Status != 0 {
+		t.Errorf("visudo: %s%s", r.Stdout, r.Stderr)
+	}
+	if r := k.run(t, s.find(t, "turn it on")); strings.Count(r.Stdout, "\n") != 2 {
+		t.Errorf("want a line of each service:\n%s", r.Stdout)
+	}
+	alice := k.alice(t)
+	sudoer := func(a *world.Account) {
+		do(t, os.WriteFile("/etc/sudoers.d/"+a.Name, []byte(a.Name+" ALL=(ALL) ALL\n"), 0o440))
+	}
+	sudoer(alice.a)
+	for _, command := range [][]string{{"/usr/bin/sudo", "id", "-un"}, {"/usr/bin/sudo", "-i", "id", "-un"}} {
+		for _, wrong := range []string{"", world.OrdinaryPassword} {
+			sudo := k.Terminal(t, alice.a, command...)
+			sudo.Expect(world.PromptPattern)
+			sudo.Enter(wrong)
+			if sudo.Wait() == 0 || strings.Count(sudo.Output(), "Password") != 1 {
+				t.Errorf("%v with %q, want one question and no\n%s", command, wrong, sudo.Output())
+			}
+		}
+		sudo := k.Terminal(t, alice.a, command...)
+		numbers := strings.Split(sudo.Expect(world.PromptPattern)[1], "/")
+		sudo.Enter(alice.sheet.Response(numbers...))
+		sudo.Expect(`root\r\n`)
+		if status := sudo.Wait(); status != 0 {
+			t.Errorf("%v: status %d\n%s", command, status, sudo.Output())
+		}
+		// The response is worth nothing now.
+		sudo = k.Terminal(t, alice.a, command...)
+		sudo.Expect(world.PromptPattern)
+		sudo.Enter(alice.sheet.Response(numbers...))
+		if sudo.Wait() == 0 {
+			t.Errorf("%v with a used password:\n%s", command, sudo.Output())
+		}
+	}
+	bob := k.Account(t, "bob")
+	k.SetPassword(t, bob)
+	sudoer(bob)
+	sudo := k.Terminal(t, bob, "/usr/bin/sudo", "id", "-un")
+	if sudo.Wait() == 0 || regexp.MustCompile(`Password|assword for`).MatchString(sudo.Output()) {
+		t.Errorf("sudo without a list:\n%s", sudo.Output())
+	}
+	k.run(t, s.find(t, "Undo"))
+	sudo = k.Terminal(t, bob, "/usr/bin/sudo", "id", "-un")
+	sudo.Expect(`assword for bob\d*: `)
+	sudo.Enter(world.OrdinaryPassword)
+	sudo.Expect(`root\r\n`)
+}
+
+// console tries to log in on a terminal with login(1), and returns what was asked and became of it.
+func (k *kitchen) console(t *testing.T, a *world.Account, sheet *world.Sheet, g guest, used string) (story, response string) {
+	t.Helper()
+	login := k.Terminal(t, nil, "/bin/login", a.Name)
+	defer login.Close()
+	for range 3 {
+		switch m := login.Expect(world.PromptPattern + `|(shell> )|(Login incorrect)|(Password: )`); {
+		case m[1] != "":
+			story += "number "
+			response = answer(g.types, sheet, strings.Split(m[1], "/"), used)
+			login.Enter(response)
+		case m[2] != "":
+			return story + "in", response
+		case m[3] != "":
+			return story + "refused", response
+		default:
+			story += "password "
+			if g.knows == "right" {
+				login.Enter(world.OrdinaryPassword)
+			} else {
+				login.Enter("wrong")
+			}
+		}
+	}
+	t.Fatalf("%s and so on\n%s", story, login.Output())
+	return "", ""
+}
+
+// At the console, alone and with a way in for emergencies.
+func TestRecipeLogin(t *testing.T) {
+	for _, recipe := range []string{"7", "9"} {
+		t.Run(recipe, func(t *testing.T) {
+			k, _ := follow(t, recipe)
+			s := readSection(t, "7")
+			if r := k.run(t, s.find(t, "Turn it on")); strings.Count(r.Stdout, "\n") != 2 {
+				t.Errorf("want two lines:\n%s", r.Stdout)
+			}
+			emergency := map[string][2]string{
+				"7": {"number refused", "refused"},
+				"9": {"password in", "password refused"},
+			}[recipe]
+			guests := append(numbers(guest{name: "list", list: true}, ""),
+				guest{name: "no list", knows: "right", want: "refused"},
+				guest{name: "member, right password", list: true, member: true, knows: "right", want: emergency[0]},
+				guest{name: "member, wrong password", member: true, types: "wrong", want: emergency[1]})
+			t.Run("guests", func(t *testing.T) {
+				for _, g := range guests {
+					t.Run(g.name, func(t *testing.T) {
+						t.Parallel()
+						k.comeToConsole(t, g)
+					})
+				}
+			})
+			k.run(t, s.find(t, "Undo"))
+			got, _ := k.console(t, k.alice(t).a, nil, guest{knows: "right"}, "")
+			if got != "password in" {
+				t.Errorf("undone: %q", got)
+			}
+		})
+	}
+}
+
+func (k *kitchen) comeToConsole(t *testing.T, g guest) {
+	t.Helper()
+	a, sheet := k.Account(t, "alice"), (*world.Sheet)(nil)
+	k.SetPassword(t, a)
+	if g.list {
+		sheet = cheapList(t, a, k.m, "-h", "20")
+	}
+	if g.member {
+		k.Join(t, a, emergency)
+	}
+	used := ""
+	if g.types == "used" {
+		_, used = k.console(t, a, sheet, guest{types: "right"}, "")
+	}
+	if got, _ := k.console(t, a, sheet, g, used); got != g.want {
+		t.Errorf("%q, want %q", got, g.want)
+	}
 }

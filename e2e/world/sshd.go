@@ -34,18 +34,14 @@ func (w *World) SshdBehind(t T, before, pam []string, options ...string) *Sshd {
 	t.Helper()
 	w.mu.Lock()
 	w.servers++
-	s := &Sshd{w: w, t: t, Name: fmt.Sprintf("sshd%d", w.servers), Port: 2200 + w.servers}
-	key, err := w.sshHostKey()
+	name, port := fmt.Sprintf("sshd%d", w.servers), 2200+w.servers
 	w.mu.Unlock()
-	if err != nil {
-		t.Fatalf("start sshd: %v", err)
-	}
-	w.Service(t, s.Name, pam...)
-	config := "/etc/ssh/" + s.Name + ".conf"
+	w.Service(t, name, pam...)
+	config := "/etc/ssh/" + name + ".conf"
 	text := strings.Join(append(options,
-		fmt.Sprintf("Port %d", s.Port),
+		fmt.Sprintf("Port %d", port),
 		"ListenAddress 127.0.0.1",
-		"HostKey "+key,
+		"HostKey "+w.HostKey(t),
 		"PidFile none",
 		"UsePAM yes",
 		"KbdInteractiveAuthentication yes",
@@ -62,15 +58,22 @@ func (w *World) SshdBehind(t T, before, pam []string, options ...string) *Sshd {
 		t.Fatalf("start sshd: %v", err)
 	}
 	// sshd's PAM service is called like the program.
-	program := "/run/world/" + s.Name
+	program := "/run/world/" + name
 	if err := os.Symlink(w.program(t, "/usr/sbin/sshd", "sshd/usr/sbin/sshd"), program); err != nil {
 		t.Fatalf("start sshd: %v", err)
 	}
+	return w.SshdCommand(t, name, port, append(before, program, "-D", "-f", config)...)
+}
+
+// SshdCommand starts a server by a command that stays in the foreground and listens on a port.
+func (w *World) SshdCommand(t T, name string, port int, argv ...string) *Sshd {
+	t.Helper()
+	s := &Sshd{w: w, t: t, Name: name, Port: port}
 	mark := w.Log.Mark()
-	s.term = w.Terminal(t, nil, append(before, program, "-D", "-f", config)...)
+	s.term = w.Terminal(t, nil, argv...)
 	s.PID = s.term.PID()
 	t.Cleanup(s.Stop)
-	w.Log.Await(t, mark, fmt.Sprintf(`^Server listening on 127\.0\.0\.1 port %d\.`, s.Port))
+	w.Log.Await(t, mark, fmt.Sprintf(`^Server listening on (127\.0\.0\.1|0\.0\.0\.0) port %d\.`, s.Port))
 	return s
 }
 
@@ -93,16 +96,19 @@ func (w *World) program(t T, path, unpacked string) string {
 	return w.Built(t, unpacked)
 }
 
-// sshHostKey makes the host key all servers use. w.mu is held.
-func (w *World) sshHostKey() (string, error) {
+// HostKey is the path of the host key that all servers use.
+func (w *World) HostKey(t T) string {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.hostKey == "" {
 		key := "/etc/ssh/host_key"
 		if out, err := command(nil, "/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("ssh-keygen: %w: %s", err, out)
+			t.Fatalf("ssh-keygen: %v: %s", err, out)
 		}
 		w.hostKey = key
 	}
-	return w.hostKey, nil
+	return w.hostKey
 }
 
 // Log lists what this server and the PAM modules in it have logged since mark.
