@@ -104,10 +104,15 @@ SSH := ssh:openssh-client sshd
 demo-tools: tools
 	@scripts/need 'the demonstration' $(COMPILER) $(SSH)
 
+# Unpacked, not installed: that would start a daemon, which bans. With what reads and makes a journal.
+FAIL2BAN := fail2ban python3-systemd systemd-journal-remote libsystemd-shared libmicrohttpd12
+
 # all that make test needs in one go, with what a build needs
 test-tools: tools
-	@scripts/need 'testing' $(COMPILER) $(SSH) su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind pdftotext:poppler-utils
+	@scripts/need 'testing' $(COMPILER) $(SSH) su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind pdftotext:poppler-utils \
+	  /usr/bin/python3:python3
 	@scripts/original
+	@scripts/need --unpack $(B)/fail2ban $(FAIL2BAN)
 
 test: test-tools unit e2e
 
