@@ -94,8 +94,11 @@ var prepared sync.Once
 func prepare(t *testing.T, w *world.World) {
 	t.Helper()
 	prepared.Do(func() {
-		for _, name := range []string{"common-auth", "common-account", "common-session", "common-session-noninteractive", "common-password"} {
-			w.Service(t, name, stock(t, w, name))
+		for _, name := range []string{
+			"debian/common-auth", "debian/common-account", "debian/common-session", "debian/common-session-noninteractive",
+			"debian/common-password", "fedora/password-auth", "fedora/postlogin",
+		} {
+			w.Service(t, filepath.Base(name), stock(t, w, name))
 		}
 		for _, address := range []string{inside, inside6, outside, outside6} {
 			w.Address(t, address)
@@ -106,10 +109,10 @@ func prepare(t *testing.T, w *world.World) {
 	})
 }
 
-// stock is a PAM service as Debian has it.
+// stock is a PAM service as a distribution has it.
 func stock(t *testing.T, w *world.World, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(w.Source, "e2e/testdata/debian", name))
+	text, err := os.ReadFile(filepath.Join(w.Source, "e2e/testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +126,15 @@ type kitchen struct {
 	sshd *world.Sshd
 }
 
-// cook follows a recipe for sshd: it starts a server as Debian has it, but for what the recipe's files say, and runs the commands
-// that turn the recipe on.
+// cook follows a recipe for sshd on Debian.
 func cook(t *testing.T, recipe string) *kitchen {
+	t.Helper()
+	return cookOn(t, "debian", recipe)
+}
+
+// cookOn follows a recipe for sshd: it starts a server as a distribution has it, but for what the recipe's files say, and
+// runs the commands that turn the recipe on.
+func cookOn(t *testing.T, distribution, recipe string) *kitchen {
 	t.Helper()
 	w := begin(t)
 	prepare(t, w)
@@ -134,7 +143,7 @@ func cook(t *testing.T, recipe string) *kitchen {
 	do(t, err)
 	do(t, os.WriteFile(folder+"/00-otpw.conf", []byte(files["/etc/ssh/sshd_config.d/00-otpw.conf"]), 0o644))
 	k := &kitchen{World: w, m: w.Install(t)}
-	k.sshd = w.Sshd(t, []string{stock(t, w, "sshd")},
+	k.sshd = w.Sshd(t, []string{stock(t, w, distribution+"/sshd")},
 		"Include "+folder+"/*.conf",
 		"KbdInteractiveAuthentication no", "PasswordAuthentication yes", "PubkeyAuthentication yes",
 		"ListenAddress ::1")
@@ -153,7 +162,7 @@ func cook(t *testing.T, recipe string) *kitchen {
 // own puts this server's names in the place of those of the page: many run at a time, and the module is not where PAM looks.
 func (k *kitchen) own(text string) string {
 	text = regexp.MustCompile(`(/etc/pam\.d/|\botpw-)sshd\b`).ReplaceAllString(text, "${1}"+k.sshd.Name)
-	return strings.ReplaceAll(text, "pam_otpw.so", k.m.Path)
+	return strings.NewReplacer("pam_otpw.so", k.m.Path, "/usr/local/bin/otpw-gen", k.m.Generator).Replace(text)
 }
 
 // run runs commands of the page.
@@ -352,6 +361,11 @@ func TestRecipesForSshd(t *testing.T) {
 			guest{name: "inside, IPv6", from: inside6, knows: "right", want: "password in"},
 			guest{name: "this host", knows: "right", want: "password in"},
 		),
+		"8": append(numbers(guest{list: true, knows: "right"}, ""),
+			guest{name: "no list", knows: "right", want: "password in"},
+			guest{name: "no list, wrong password", want: "password refused"},
+			guest{name: "key", key: true, want: "in"},
+		),
 		"9": append(numbers(guest{list: true, key: true}, ""),
 			guest{name: "no key", list: true, types: "right", want: "refused"},
 			guest{name: "no list", key: true, want: "refused"},
@@ -366,6 +380,35 @@ func TestRecipesForSshd(t *testing.T) {
 			k := cook(t, recipe)
 			t.Run("guests", func(t *testing.T) { // is over when all are
 				for _, v := range append(guests, strangers()...) {
+					t.Run(v.name, func(t *testing.T) {
+						t.Parallel()
+						k.receive(t, v)
+					})
+				}
+			})
+		})
+	}
+}
+
+// A done ends the recipe, and not the service that it is part of.
+func TestRecipesOnFedora(t *testing.T) {
+	needWorld(t)
+	for recipe, guests := range map[string][]guest{
+		"1": numbers(guest{list: true}, ""),
+		"4": append(numbers(guest{list: true, knows: "right"}, "password "),
+			guest{name: "wrong password", list: true, types: "right", want: "password refused"},
+			guest{name: "no list", knows: "right", want: "password refused"}),
+		"5": append(numbers(guest{list: true, from: outside, knows: "right"}, ""),
+			guest{name: "inside", from: inside, knows: "right", want: "password in"}),
+		"8": append(numbers(guest{list: true, knows: "right"}, ""),
+			guest{name: "no list", knows: "right", want: "password in"}),
+		"12": numbers(guest{list: true}, ""),
+	} {
+		t.Run(recipe, func(t *testing.T) {
+			t.Parallel()
+			k := cookOn(t, "fedora", recipe)
+			t.Run("guests", func(t *testing.T) {
+				for _, v := range append(guests, guest{name: "stranger", types: "wrong", from: outside}, guest{name: "nobody", nobody: true}) {
 					t.Run(v.name, func(t *testing.T) {
 						t.Parallel()
 						k.receive(t, v)
@@ -472,7 +515,7 @@ func TestRecipeOutsideWithoutFile(t *testing.T) {
 func TestRecipeTrying(t *testing.T) {
 	w := begin(t)
 	prepare(t, w)
-	w.Service(t, "sshd", stock(t, w, "sshd"))
+	w.Service(t, "sshd", stock(t, w, "debian/sshd"))
 	trying := readSection(t, "Trying, turning on, undoing")
 	const dropIn = "/etc/ssh/sshd_config.d/00-otpw.conf"
 	files := readSection(t, "1").files()
@@ -533,6 +576,79 @@ func TestRecipeBesideOriginal(t *testing.T) {
 	}
 }
 
+// Who has a list that is good for nothing, or a home that is not there, is not one without a list.
+func TestRecipeEnrolment(t *testing.T) {
+	t.Parallel()
+	k := cook(t, "8")
+	for name, spoil := range map[string]func(a *world.Account){
+		"used up":      func(a *world.Account) { useAllBut(t, a, 0) },
+		"broken":       func(a *world.Account) { writeList(t, a, "OTPW") },
+		"not private":  func(a *world.Account) { do(t, os.Chmod(a.Path(".otpw"), 0o644)) },
+		"home is gone": func(a *world.Account) { do(t, os.Rename(a.Home, a.Home+".away")) },
+		"home is shut": func(a *world.Account) { do(t, os.Chmod(a.Home, 0)) },
+		"dangling link": func(a *world.Account) {
+			do(t, os.Remove(a.Path(".otpw")))
+			do(t, os.Symlink("/nowhere/otpw", a.Path(".otpw")))
+		},
+	} {
+		s := k.alice(t)
+		spoil(s.a)
+		if got, _ := k.enter(t, guest{knows: "right"}, s.a, nil, "", nil); got != "refused" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	s := k.alice(t)
+	do(t, os.Remove(s.a.Path(".otpw")))
+	if got, _ := k.enter(t, guest{knows: "right"}, s.a, nil, "", nil); got != "password in" {
+		t.Errorf("list removed: %q", got)
+	}
+}
+
+// Lists of a keeper. It changes the whole host: not beside other tests.
+func TestRecipeKeeper(t *testing.T) {
+	k := cook(t, "10")
+	recipe := readSection(t, "10")
+	mover := k.alice(t)
+	t.Cleanup(func() { k.run(t, recipe.find(t, "Undo")) })
+	k.run(t, recipe.find(t, "With the root shell open"))
+	alice := k.Account(t, "alice")
+	r := k.Run(t, alice, prefix+"\n"+prefix+"\n", k.m.Generator, "--kdf-memory", "1", "--kdf-passes", "1", "-h", "20")
+	if r.Status != 0 {
+		t.Fatal(r.Stderr)
+	}
+	sheet := &world.Sheet{Prefix: prefix, Passwords: world.ParseSheet(r.Stdout)}
+	k.run(t, strings.ReplaceAll(recipe.find(t, "root moves"), "alice", mover.a.Name))
+
+	for _, tt := range []struct {
+		a     *world.Account
+		sheet *world.Sheet
+	}{{alice, sheet}, {mover.a, mover.sheet}} {
+		for _, command := range []string{"cat /var/lib/otpw/$USER", "echo >/var/lib/otpw/$USER", "rm -f /var/lib/otpw/$USER"} {
+			if r := k.Run(t, tt.a, "", "/bin/sh", "-c", command); r.Status == 0 {
+				t.Errorf("%s may do this: %s", tt.a.Name, command)
+			}
+		}
+		do(t, os.Rename(tt.a.Home, tt.a.Home+".encrypted"))
+		got, used := k.enter(t, guest{types: "right"}, tt.a, tt.sheet, "", nil)
+		if got != "number in" {
+			t.Errorf("without a home: %q", got)
+		}
+		for _, g := range []guest{{types: "used"}, {types: "wrong"}} {
+			if got, _ := k.enter(t, g, tt.a, tt.sheet, used, nil); got != "number refused" {
+				t.Errorf("%s: %q", g.types, got)
+			}
+		}
+	}
+	bob := k.Account(t, "bob")
+	k.SetPassword(t, bob)
+	if got, _ := k.enter(t, guest{knows: "right"}, bob, nil, "", nil); got != "refused" {
+		t.Errorf("no list: %q", got)
+	}
+	if r := k.Run(t, nil, "", k.m.Generator, "status", "--all"); !strings.Contains(r.Stdout, alice.Name) || !strings.Contains(r.Stdout, mover.a.Name) {
+		t.Errorf("status --all:\n%s%s", r.Stdout, r.Stderr)
+	}
+}
+
 // follow follows a recipe for a service that is called like its program. Not beside another test with that.
 func follow(t *testing.T, recipe string) (*kitchen, section) {
 	t.Helper()
@@ -540,7 +656,7 @@ func follow(t *testing.T, recipe string) (*kitchen, section) {
 	prepare(t, w)
 	k := &kitchen{World: w, m: w.Install(t), sshd: &world.Sshd{Name: "sshd"}}
 	for _, service := range []string{"sudo", "sudo-i", "login"} {
-		w.Service(t, service, stock(t, w, service))
+		w.Service(t, service, stock(t, w, "debian/"+service))
 	}
 	s := readSection(t, recipe)
 	for path, text := range s.files() {
