@@ -419,6 +419,28 @@ func TestRecipesOnFedora(t *testing.T) {
 	}
 }
 
+// What the page warns of: a done ends the recipe only, and sufficient in what is included ends more than one thinks.
+func TestRecipeWarnings(t *testing.T) {
+	t.Parallel()
+	k := cook(t, "8")
+	service := "/etc/pam.d/" + k.sshd.Name
+	text, err := os.ReadFile(service)
+	do(t, err)
+	do(t, os.WriteFile(service, append(text, "auth required pam_deny.so\n"...), 0o644))
+	s := k.alice(t)
+	if got, _ := k.enter(t, guest{types: "right"}, s.a, s.sheet, "", nil); got != "number refused" {
+		t.Errorf("what stands behind the recipe does not count: %q", got)
+	}
+
+	k = cookOn(t, "fedora", "4")
+	service = "/etc/pam.d/otpw-" + k.sshd.Name
+	do(t, os.WriteFile(service, []byte(k.own("auth include password-auth\nauth required pam_otpw.so\n")), 0o644))
+	s = k.alice(t)
+	if got, _ := k.enter(t, guest{knows: "right"}, s.a, s.sheet, "", nil); got != "password in" {
+		t.Errorf("the page warns in vain: %q", got)
+	}
+}
+
 // alice is somebody with a list at a kitchen's door.
 func (k *kitchen) alice(t *testing.T) *scene {
 	t.Helper()
@@ -499,16 +521,36 @@ func TestRecipeFaillock(t *testing.T) {
 	s.succeed()
 }
 
-// Without its file pam_access asks everybody for a one-time password.
+// Whatever is wrong with its file, pam_access must not let anybody from outside take the ordinary password.
 func TestRecipeOutsideWithoutFile(t *testing.T) {
 	t.Parallel()
 	k := cook(t, "5")
 	service := "/etc/pam.d/otpw-" + k.sshd.Name
-	text, err := os.ReadFile(service)
+	pam, err := os.ReadFile(service)
 	do(t, err)
-	do(t, os.WriteFile(service, []byte(strings.ReplaceAll(string(text), "otpw-outside.conf", "missing.conf")), 0o644))
-	k.receive(t, guest{list: true, from: inside, types: "right", knows: "right", want: "number in"})
-	k.receive(t, guest{from: outside, knows: "right", want: "refused"})
+	mark := k.Log.Mark()
+	k.receive(t, guest{from: inside, knows: "right", want: "password in"})
+	if len(k.Log.Find(mark, `pam_access\(`+k.sshd.Name+`:auth\): access denied for user .* from .`+inside)) != 1 {
+		t.Error("the page promises a line of pam_access")
+	}
+	good := readSection(t, "5").files()["/etc/security/otpw-outside.conf"]
+	rules := strings.Split(strings.TrimSpace(good), "\n")
+	file := t.TempDir() + "/outside.conf"
+	do(t, os.WriteFile(service, []byte(strings.ReplaceAll(string(pam), "/etc/security/otpw-outside.conf", file)), 0o644))
+	for _, tt := range []struct{ name, text string }{
+		{"missing", ""},
+		{"empty", "\n"},
+		{"cut off", strings.Join(rules[:len(rules)-1], "\n") + "\n"},
+		{"mistyped", strings.ReplaceAll(strings.ReplaceAll(good, "-:ALL:", "-:ALL "), "+:ALL:", "+:ALL ")},
+	} {
+		if tt.text != "" {
+			do(t, os.WriteFile(file, []byte(tt.text), 0o644))
+		}
+		t.Run(tt.name, func(t *testing.T) {
+			k.receive(t, guest{list: true, from: outside, types: "right", knows: "right", want: "number in"})
+			k.receive(t, guest{from: outside, knows: "right", want: "refused"})
+		})
+	}
 }
 
 // A second sshd beside the real one, with a service of its own, then the real one: as the page tells, with the names of a real host.
