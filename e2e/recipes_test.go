@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/otpw-go/otpw/e2e/world"
@@ -162,8 +163,11 @@ func cookOn(t *testing.T, distribution, recipe string) *kitchen {
 // own puts this server's names in the place of those of the page: many run at a time, and the module is not where PAM looks.
 func (k *kitchen) own(text string) string {
 	text = regexp.MustCompile(`(/etc/pam\.d/|\botpw-)sshd\b`).ReplaceAllString(text, "${1}"+k.sshd.Name)
-	return strings.NewReplacer("pam_otpw.so", k.m.Path, "/usr/local/bin/otpw-gen", k.m.Generator).Replace(text)
+	return strings.NewReplacer("pam_otpw.so", k.m.Path, "/usr/local/bin/otpw-gen", k.m.Generator, "/usr/local/sbin/otpw-gen", k.rootGenerator()).Replace(text)
 }
+
+// rootGenerator is where root has an otpw-gen of his own.
+func (k *kitchen) rootGenerator() string { return k.m.Generator + ".root" }
 
 // run runs commands of the page.
 func (k *kitchen) run(t *testing.T, commands string) world.Result {
@@ -686,7 +690,10 @@ func TestRecipeKeeper(t *testing.T) {
 	if got, _ := k.enter(t, guest{knows: "right"}, bob, nil, "", nil); got != "refused" {
 		t.Errorf("no list: %q", got)
 	}
-	if r := k.Run(t, nil, "", k.m.Generator, "status", "--all"); !strings.Contains(r.Stdout, alice.Name) || !strings.Contains(r.Stdout, mover.a.Name) {
+	if st, err := os.Stat(k.rootGenerator()); err != nil || st.Sys().(*syscall.Stat_t).Uid != 0 || st.Mode() != 0o755 {
+		t.Errorf("root's otpw-gen: %v, %v", st, err)
+	}
+	if r := k.Run(t, nil, "", k.rootGenerator(), "status", "--all"); !strings.Contains(r.Stdout, alice.Name) || !strings.Contains(r.Stdout, mover.a.Name) {
 		t.Errorf("status --all:\n%s%s", r.Stdout, r.Stderr)
 	}
 }
