@@ -50,7 +50,7 @@ func watchHost(t *testing.T) []watched {
 	nullok := w.Sshd(t, pamLines(m, "nullok"))
 	bare, broken := w.Account(t, "bare"), w.Account(t, "broken")
 	writeList(t, broken, "OTPW")
-	mallory := &world.Account{Name: "mallory", Home: "/nonexistent"}
+	mallory := &world.Account{Name: "mallory-watched", Home: "/nonexistent"} // a name of its own: decoys remember it
 	injector := &world.Account{Name: "x pam_otpw: user=x rhost=192.0.2.80 result=refused reason=x", Home: "/nonexistent"}
 	wrong := func(l *world.Login) { l.Prompt(); l.Enter("wrong"); l.Refused() }
 	refused := func(l *world.Login) { l.Refused() }
