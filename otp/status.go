@@ -21,6 +21,9 @@ type Status struct {
 	Aside []string
 	// Open reports whether somebody is being asked right now.
 	Open bool
+	// Remote reports whether the list lies on a file system of another host, whose
+	// locks between hosts cannot be relied on.
+	Remote bool
 	// Err says why no login is possible now, or is nil: [ErrExpired],
 	// [ErrExhausted], [ErrTooFew], [ErrCost].
 	Err error
@@ -52,6 +55,9 @@ func Inspect(path string) (Status, error) {
 		return Status{}, err
 	}
 	s.Open = alone || hinted
+	if s.Remote, err = f.remote(); err != nil {
+		return Status{}, err
+	}
 	unused := l.list.unused()
 	for _, i := range unused {
 		if n := l.list.Number(i); slices.Contains(lock.names, n) {

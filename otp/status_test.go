@@ -31,6 +31,23 @@ func inspects(t *testing.T, path, next string, open bool, want error, aside ...s
 	return s
 }
 
+// A list on a file system of another host says so.
+func TestInspectRemote(t *testing.T) {
+	var st unix.Statfs_t
+	path := makeList(t, 30)
+	if err := unix.Statfs(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	if s := inspects(t, path, "0000", false, nil); s.Remote {
+		t.Error("remote")
+	}
+	defer func(before []uint32) { remoteTypes = before }(slices.Clone(remoteTypes))
+	remoteTypes = append(remoteTypes, uint32(st.Type))
+	if s := inspects(t, path, "0000", false, nil); !s.Remote {
+		t.Error("not remote")
+	}
+}
+
 func TestInspect(t *testing.T) {
 	path := makeList(t, 12)
 	if s := inspects(t, path, "0000", false, nil); s.Left.Unused != 12 || s.Left.Total != 12 || s.Format != testFormat.Format {
