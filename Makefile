@@ -89,7 +89,7 @@ $(B)/pam_otpw/worker: pam/worker/worker.c pam/protocol.h $(B)/version | compiler
 $(B)/pam_otpw/core.so: $(GOFILES) $(B)/version | compiler
 	@mkdir -p $(@D)
 	CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath -buildmode=c-shared \
-	  -ldflags '-s -w -X github.com/otpw-go/otpw/pam/module.Version=$(VERSION)' -o $@ ./pam/core
+	  -ldflags '-s -w -X "github.com/otpw-go/otpw/pam/module.mark=otpw-version:$(VERSION);"' -o $@ ./pam/core
 	@rm -f $(@:.so=.h)
 	chmod 0644 $@
 

@@ -21,6 +21,9 @@
  */
 #define OTPW_PROTOCOL "1"
 
+/* Where otpw-check finds the version in a file, without running it. pam/module has the same for the core. */
+#define OTPW_MARK_VERSION static const char version_mark[] __attribute__((used)) = "otpw-version:" OTPW_VERSION ";"
+
 enum {
 	OTPW_FD = 3,   /* the worker's end of the socket */
 	OTPW_HEAD = 3, /* bytes of type and length */

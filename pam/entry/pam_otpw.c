@@ -43,6 +43,8 @@
 #define OTPW_FRAMES_MAX 200 /* frames from the worker in one login; an ordinary one takes about five */
 #define OTPW_FAIL_DELAY 2000000 /* microseconds, as pam_unix; libpam sleeps only if the whole stack fails */
 
+OTPW_MARK_VERSION;
+
 #define NOTICE_ENV "OTPW_NOTICE"
 #define EXPORT __attribute__((visibility("default")))
 

@@ -17,9 +17,12 @@ import (
 	"github.com/otpw-go/otpw/otp"
 )
 
-// Version is that of the build, set by the linker. The worker refuses a core of
-// another one.
-var Version = "unknown"
+// Version is that of the build. The worker refuses a core of another one.
+var _, Version, _ = strings.Cut(strings.TrimSuffix(mark, ";"), ":")
+
+// mark is `otpw-version:VERSION;`, set by the linker: otpw-check finds it in the
+// file. The words must not stand in the code otherwise.
+var mark = "mark:unknown;"
 
 // PAM results that a worker may return, with the values of Linux-PAM.
 const (

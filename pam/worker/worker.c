@@ -24,6 +24,8 @@
 typedef const char *(*version_func)(void);
 typedef char *(*serve_func)(int fd);
 
+OTPW_MARK_VERSION;
+
 #define LAST_SECONDS 10 /* that a worker may go on after its host has died */
 
 /* Not exit(): nothing that the core registered may run once the result is out. */
