@@ -35,7 +35,7 @@ DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDI
 HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
 GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt $(wildcard printsheet/fonts/*)
 
-build: $(B)/otpw-gen $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so
+build: $(B)/otpw-gen $(B)/otpw-check $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so
 
 help:
 	@sed -n '3,6s/^# //p' Makefile
@@ -72,6 +72,11 @@ $(B)/version: FORCE
 
 $(B)/otpw-gen: $(GOFILES) $(B)/version | tools
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
+
+# with cgo: --login needs libpam
+$(B)/otpw-check: $(GOFILES) $(B)/version | compiler
+	CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath \
+	  -ldflags '-s -w -X main.version=$(VERSION) -X main.decoyState=$(STATEDIR)/decoy' -o $@ ./cmd/otpw-check
 
 ENTRY := pam/entry/pam_otpw.c pam/entry/child.c pam/entry/decoy.c pam/entry/site.c
 
@@ -169,12 +174,13 @@ lint: compiler
 
 # ---- install ----
 
-INSTALLED := otpw-gen pam_otpw.so pam_otpw/worker pam_otpw/core.so
+INSTALLED := otpw-gen otpw-check pam_otpw.so pam_otpw/worker pam_otpw/core.so
 
 # Copies only, so that root needs no Go.
 install:
 	@for f in $(INSTALLED); do test -e $(B)/$$f || { echo "make: there is no $(B)/$$f: run make first" >&2; exit 1; }; done
 	install -D -m 0755 $(B)/otpw-gen $(DESTDIR)$(PREFIX)/bin/otpw-gen
+	install -D -m 0755 $(B)/otpw-check $(DESTDIR)$(PREFIX)/sbin/otpw-check
 	install -d -m 0755 $(DESTDIR)$(PAMDIR)/pam_otpw
 	install -m 0711 $(B)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/worker
 	install -m 0644 $(B)/pam_otpw/core.so $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
@@ -185,7 +191,7 @@ install:
 uninstall:
 	@! grep -rl '^[^#]*pam_otpw' $(DESTDIR)/etc/pam.d 2>/dev/null || \
 	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
-	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(DESTDIR)$(PAMDIR)/pam_otpw.so \
+	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(DESTDIR)$(PREFIX)/sbin/otpw-check $(DESTDIR)$(PAMDIR)/pam_otpw.so \
 	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
 	rm -f $(DESTDIR)$(STATEDIR)/decoy
 	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw $(DESTDIR)$(STATEDIR) 2>/dev/null || :

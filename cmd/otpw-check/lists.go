@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/otpw-go/otpw/otp"
+)
+
+// Lists are looked at by a child process with the ids that a login would have:
+// root opens nothing in a folder of somebody else's. What the child says is
+// that user's word, and is bounded and checked like it.
+
+// childName is what the program is called when it is that child.
+const childName = "otpw-check-list"
+
+// A task is what the child is asked.
+type task struct {
+	Pattern        string
+	Account        otp.Account
+	Memory, Passes int  // the most that a hash may cost; 0: the default
+	NoLock         bool // no file is made beside the list
+}
+
+// A sight is what the child saw.
+type sight struct {
+	ID    string // of the finding; empty: none
+	Text  string
+	Path  string
+	Real  string // where links lead
+	About string // what can be said of a list that can be read
+	// Left and Next are about one that can be used.
+	Unused, Total   int
+	Low, Three, Far bool
+}
+
+const (
+	maxSight = 16 << 10 // bytes
+	maxTask  = 64 << 10
+	// seconds that looking at a list may take: a file system of another host may hang.
+	listPatience = 10 * time.Second
+	atOnce       = 8 // children
+)
+
+// childFindings are what a child may say.
+var childFindings = map[string]bool{
+	"list-none": true, "list-place": true, "list-unsafe": true, "list-damaged": true, "list-unreadable": true, "list-readonly": true,
+	"list-expired": true, "list-exhausted": true, "list-few": true, "list-cost": true,
+}
+
+// inspectAsChild is the child's main.
+func inspectAsChild() int {
+	var t task
+	if err := json.NewDecoder(io.LimitReader(os.Stdin, maxTask)).Decode(&t); err != nil {
+		return 1
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(t.look()); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// look looks at the list, as whoever this process is.
+func (t task) look() sight {
+	path, err := otp.ListPath(t.Pattern, t.Account)
+	if err != nil {
+		return sight{ID: "list-place", Text: err.Error()}
+	}
+	s := sight{Path: path, Real: path}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		s.Real = real
+	}
+	status, err := otp.Inspect(path)
+	if err != nil {
+		s.ID, s.Text = idOf(err), err.Error()
+		return s
+	}
+	s.Unused, s.Total, s.Low, s.Far = status.Left.Unused, status.Left.Total, status.Left.Low(), status.Remote
+	s.About = about(status)
+	s.Three = status.Err == nil && status.Next == "" && !status.Open
+	if cost := t.costs(status); cost || status.Err != nil && !errors.Is(status.Err, otp.ErrCost) {
+		err := status.Err
+		if cost {
+			err = otp.ErrCost
+		}
+		s.ID, s.Text = idOf(err), err.Error()
+		return s
+	}
+	if err := t.writable(s.Real); err != nil {
+		s.ID, s.Text = "list-readonly", err.Error()
+	}
+	return s
+}
+
+// costs reports whether the module refuses the list for the cost of its hash.
+func (t task) costs(s otp.Status) bool {
+	memory, passes := t.Memory, t.Passes
+	if memory == 0 {
+		memory = otp.DefaultKDFMaxMemory
+	}
+	if passes == 0 {
+		passes = otp.DefaultKDFMaxPasses
+	}
+	return s.KDF.Memory > memory || s.KDF.Passes > passes
+}
+
+// writable returns why a login could not write the list, or a file beside it.
+func (t task) writable(path string) error {
+	paths := []string{path, filepath.Dir(path)}
+	if t.NoLock {
+		paths = paths[:1]
+	}
+	for _, p := range paths {
+		if err := unix.Faccessat(unix.AT_FDCWD, p, unix.W_OK, unix.AT_EACCESS); err != nil {
+			return fmt.Errorf("%s cannot be written: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// idOf returns the finding that an error about a list is.
+func idOf(err error) string {
+	for _, e := range []struct {
+		err error
+		id  string
+	}{
+		{otp.ErrNoList, "list-none"}, {otp.ErrUnsafe, "list-unsafe"}, {otp.ErrFormat, "list-damaged"}, {otp.ErrExpired, "list-expired"},
+		{otp.ErrExhausted, "list-exhausted"}, {otp.ErrTooFew, "list-few"}, {otp.ErrCost, "list-cost"},
+	} {
+		if errors.Is(err, e.err) {
+			return e.id
+		}
+	}
+	return "list-unreadable"
+}
+
+// about says what kind of list it is, and how it is doing.
+func about(s otp.Status) string {
+	parts := []string{fmt.Sprintf("OTPW%d", s.Format), fmt.Sprintf("%d of %d passwords left", s.Left.Unused, s.Left.Total)}
+	if !s.Expires.IsZero() {
+		parts = append(parts, "last day "+otp.LastDay(s.Expires))
+	}
+	if len(s.Aside) > 0 {
+		parts = append(parts, "set aside "+strings.Join(s.Aside, " "))
+	}
+	if s.Open {
+		parts = append(parts, "somebody is being asked right now")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// checkLists looks at the lists of the users that were named, or of all.
+func (c *checker) checkLists() {
+	accounts, named := c.chooseAccounts()
+	if len(accounts) == 0 {
+		return
+	}
+	l := line{}
+	if len(c.otpw) > 0 {
+		l = c.otpw[0]
+	}
+	set := c.settings(l)
+	keeper, pattern, err := set.keeper()
+	if err != nil {
+		if !errors.Is(err, errNoAccount) { // else that was said with the arguments
+			c.add("list-unchecked", "", "", "who keeps the lists is not known: %v", err)
+		}
+		return
+	}
+	sights := make([]func(), len(accounts))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, atOnce)
+	for i, a := range accounts {
+		wait.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots; wait.Done() }()
+			who := a
+			if keeper != nil {
+				who = *keeper
+			}
+			s, err := c.see(who, task{pattern, a.Account, set.memory, set.passes, set.nolock})
+			sights[i] = func() { c.reportSight(a, named, set, s, err) }
+		}()
+	}
+	wait.Wait()
+	for _, report := range sights {
+		report()
+	}
+}
+
+// chooseAccounts returns whose lists are looked at, and whether they were named.
+func (c *checker) chooseAccounts() (accounts []account, named bool) {
+	for _, name := range c.users {
+		a, err := lookUp(name)
+		switch {
+		case errors.Is(err, errNoAccount):
+			c.add("user-unknown", name, "", "there is no such user")
+		case err != nil:
+			c.add("list-unchecked", name, "", "%v", err)
+		default:
+			accounts = append(accounts, a)
+		}
+	}
+	if !c.allLists {
+		return accounts, true
+	}
+	all, err := allAccounts()
+	if err != nil {
+		c.add("list-unchecked", "", "", "%v", err)
+	}
+	return all, false
+}
+
+// see runs the child as somebody.
+func (c *checker) see(who account, t task) (s sight, err error) {
+	// Of what belongs to the terminal nothing is left to a process of another user's.
+	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	if c.root {
+		groups, err := groupsOf(who)
+		if err != nil {
+			return s, err
+		}
+		attr.Credential = &syscall.Credential{Uid: uint32(who.UID), Gid: uint32(who.gid), Groups: groups}
+	} else if who.UID != os.Geteuid() {
+		return s, errNotRoot
+	}
+	in, err := json.Marshal(t)
+	if err != nil {
+		return s, err
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{childName}
+	cmd.Env, cmd.Dir, cmd.SysProcAttr, cmd.Stdin = []string{}, "/", attr, bytes.NewReader(in)
+	out := &bounded{most: maxSight}
+	cmd.Stdout, cmd.WaitDelay = out, time.Second
+	if err := cmd.Start(); err != nil {
+		return s, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err = <-ended:
+	case <-time.After(listPatience):
+		// Not waited for: what hangs in the kernel cannot be killed.
+		_ = cmd.Process.Kill()
+		return s, fmt.Errorf("no answer within %v", listPatience)
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+		return s, fmt.Errorf("the answer makes no sense: %w", err)
+	}
+	if s.ID != "" && !childFindings[s.ID] {
+		return s, errors.New("the answer makes no sense")
+	}
+	return s, nil
+}
+
+var errNotRoot = errors.New("only root can look at the lists of others")
+
+// bounded is a buffer that takes so many bytes, and no more.
+type bounded struct {
+	bytes.Buffer
+	most int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.most {
+		return 0, io.ErrShortBuffer
+	}
+	return b.Buffer.Write(p)
+}
+
+const newList = "otpw-gen --print"
+
+// mends are what helps with what a child found; %s stands for the path.
+var mends = map[string]string{
+	"list-none": newList, "list-unsafe": "chown %[2]s %[1]s; chmod 0600 %[1]s", "list-damaged": newList, "list-expired": newList,
+	"list-exhausted": newList, "list-few": "otpw-gen unlock, or " + newList,
+	"list-cost": "kdf_max_memory= or kdf_max_passes= for the module, or " + newList,
+}
+
+// reportSight says what a child found.
+func (c *checker) reportSight(a account, named bool, set settings, s sight, err error) {
+	where := a.Name
+	if s.Path != "" {
+		where += ": " + s.Path
+	}
+	if s.Real != s.Path {
+		where += " -> " + s.Real
+	}
+	switch {
+	case errors.Is(err, errNotRoot):
+		c.add("not-root", where, "", "%v", err)
+		return
+	case err != nil:
+		c.add("list-unchecked", where, "", "%v", err)
+		return
+	case (s.ID == "list-none" || s.ID == "list-place") && !named:
+		return // most accounts of a system have none
+	case s.ID == "list-none" && set.nullok:
+		c.fine(where, "no list; nullok lets the rest of the stack decide")
+		return
+	case s.ID != "":
+		mend := mends[s.ID]
+		if strings.Contains(mend, "%[1]s") {
+			mend = fmt.Sprintf(mend, quoted(s.Real), quoted(a.Name))
+		}
+		c.add(s.ID, where, mend, "%s", strings.TrimPrefix(s.Text, "list "+s.Path+": "))
+		return
+	}
+	before := len(c.findings)
+	if s.Low {
+		c.add("list-low", where, newList, "%d of %d passwords left, or its last day is near", s.Unused, s.Total)
+	}
+	if s.Three {
+		c.add("list-aside", where, "otpw-gen unlock, if they were not typed where somebody could see them", "prompts were not answered rightly: the next login is asked for three passwords")
+	}
+	if s.Far && !set.locks {
+		c.add("list-remote", where, "the argument trust_locks, or legacy_lock", "it lies on a file system of another host: unless it is said that its locks work, the module does as with legacy_lock")
+	}
+	if len(c.findings) == before {
+		c.fine(where, "%s", s.About)
+	}
+}

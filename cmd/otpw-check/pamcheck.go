@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/otpw-go/otpw/otp"
+	"github.com/otpw-go/otpw/pam/module"
+)
+
+const (
+	requiredLine = "auth required pam_otpw.so"
+	sessionLine  = "session optional pam_otpw.so"
+)
+
+// checkService looks at the service's PAM configuration, and at the module where
+// that says it is.
+func (c *checker) checkService() {
+	s, mistakes := readService(c.pam.configs, c.service)
+	for _, m := range mistakes {
+		c.reportMistake(m)
+	}
+	for _, file := range s.files {
+		c.checkConfig(file)
+	}
+	switch {
+	case len(s.lines)+len(s.other) == 0 && !s.stuck:
+		c.add("pam-missing", c.pam.configs[0]+"/"+s.name, "", "PAM has no configuration of this service, nor of other: it denies everything")
+		return
+	case s.stuck:
+		return // nobody gets in, and why has been said
+	}
+	c.checkAuth(s)
+	c.checkAccount(s)
+	c.checkSession(s)
+	c.checkUseless(s)
+}
+
+func (c *checker) reportMistake(m mistake) {
+	switch {
+	case m.err == nil:
+		c.add("pam-syntax", m.where, "", "%s", m.text)
+	case errors.Is(m.err, fs.ErrPermission):
+		c.add("pam-unreadable", m.where, "", "%s", m.text)
+	default:
+		c.add("pam-include", m.where, "", "%s: PAM denies here", m.text)
+	}
+}
+
+// checkConfig looks at who can write a file of the configuration.
+func (c *checker) checkConfig(path string) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return
+	}
+	st := fi.Sys().(*syscall.Stat_t)
+	switch {
+	case st.Uid != 0:
+		c.add("pam-unsafe", path, "chown root "+quoted(path), "owner is uid %d, want root", st.Uid)
+	case st.Mode&0o022 != 0:
+		c.add("pam-unsafe", path, "chmod go-w "+quoted(path), "mode is %04o, want 0644", st.Mode&0o7777)
+	}
+}
+
+// checkAuth looks at who gets in.
+func (c *checker) checkAuth(s *service) {
+	stack, other := s.stack("auth")
+	if other {
+		c.add("pam-other", c.pam.configs[0]+"/"+s.name, "", "has no auth lines: PAM takes those of other")
+	}
+	i := slices.IndexFunc(stack, func(l line) bool { return classOf(l) == classOTPW && !l.substack })
+	if i < 0 {
+		c.add("pam-absent", s.main(), requiredLine, "no auth line, neither there nor in what it includes, names pam_otpw.so")
+		c.checkArguments(line{}) // those of the site
+		return
+	}
+	missing := c.missing(stack)
+	for _, l := range stack {
+		if classOf(l) == classOTPW && !l.substack {
+			c.otpw = append(c.otpw, l)
+			missing[l.module] = !c.checkModule(c.pam.path(l.module), l.where())
+			c.checkArguments(l)
+		}
+	}
+	c.judge(stack, explore(stack, c.returns(missing)), missing[stack[i].module])
+}
+
+// missing finds modules that are not there; ours has findings of its own.
+func (c *checker) missing(stack []line) map[string]bool {
+	missing := map[string]bool{}
+	for _, l := range stack {
+		path := c.pam.path(l.module)
+		if l.module == "" || l.substack || classOf(l) == classOTPW || exists(path) {
+			continue
+		}
+		missing[l.module] = true
+		do := l.control[moduleUnknown]
+		if s := wrong; !l.silent || do == bad || do == die {
+			if do != bad && do != die {
+				s = warning
+			}
+			c.addAs(s, "pam-module", l.where(), "install it, or take the line out", "there is no %s", path)
+		}
+	}
+	return missing
+}
+
+// returns says what the modules of an auth stack may return.
+func (c *checker) returns(missing map[string]bool) returns {
+	return func(_ int, l line) []result {
+		switch {
+		case l.module == "":
+			return []result{permDenied} // as PAM fails a line that it does not understand
+		case missing[l.module]:
+			return []result{moduleUnknown}
+		}
+		switch classOf(l) {
+		case classOTPW:
+			all := []result{success, authErr, authinfoUnavail, systemErr, userUnknown}
+			if c.settings(l).nullok {
+				all = append(all, ignored)
+			}
+			return all
+		case classPermit:
+			return []result{success}
+		case classDeny:
+			return []result{authErr}
+		case classGate, classChoice:
+			return []result{success, authErr, permDenied, ignored}
+		default:
+			return []result{success, authErr, permDenied, authinfoUnavail, userUnknown}
+		}
+	}
+}
+
+// judge says what is wrong with the ends that an auth stack may come to.
+func (c *checker) judge(stack []line, ends []end, missing bool) {
+	ours := stack[slices.IndexFunc(stack, func(l line) bool { return classOf(l) == classOTPW && !l.substack })]
+	at := func(i int) string { return stack[i-1].where() + " (" + stack[i-1].name() + ")" }
+	reached, accepted, also := false, false, true
+	for _, e := range ends {
+		reached = reached || e.called > 0
+		accepted = accepted || e.granted && e.called > 0 && e.otpw == success
+		also = also && !(e.granted && e.called > 0 && e.otpw == success && e.proof == 0)
+	}
+	hole := wrong
+	mend := requiredLine
+	if c.keyToo { // what sshd has asked for before
+		hole = warning
+	}
+	for _, e := range ends {
+		if e.called > 1 {
+			c.add("pam-twice", ours.where(), "take one of the lines out", "there are ways through the stack on which pam_otpw is asked twice")
+		}
+		if !e.granted || e.called > 0 && e.otpw == success {
+			continue
+		}
+		switch {
+		case e.called == 0 && reached && e.proof > 0:
+			c.add("pam-before", at(e.proof), "put "+ours.where()+" before it", "lets in whom it accepts, without a one-time password")
+		case e.called == 0 && reached && e.chosen > 0:
+			c.add("pam-before", at(e.chosen), "", "lets in without a one-time password, depending on what it says")
+		case e.called == 0 && reached:
+			c.addAs(hole, "pam-everybody", ours.where(), "put it before what ends the stack", "there is a way past it on which nobody has to prove anything")
+		case e.called == 0:
+		case e.otpw == ignored && e.proof == 0 && e.chosen == 0:
+			c.addAs(hole, "pam-no-list", ours.where(), "take nullok out, or pam_deny.so behind it", "with nullok, who has no list is let in without proving anything")
+		case e.otpw == ignored:
+		case e.proof > 0:
+			c.add("pam-instead", ours.where(), mend, "who is refused by it can get in with %s", at(e.proof))
+		case e.chosen > 0:
+			c.add("pam-instead", ours.where(), mend, "who is refused by it can get in depending on what %s says", at(e.chosen))
+		default:
+			c.addAs(hole, "pam-everybody", ours.where(), mend, "whom it refuses is let in all the same (%s)", resultNames[e.otpw])
+		}
+	}
+	switch {
+	case !reached:
+		c.add("pam-unreached", ours.where(), "put it before what ends the stack", "pam_otpw is never asked: what stands before it always ends the stack")
+		c.judgeWithout(stack, ends, hole)
+	case missing:
+	case !accepted:
+		c.add("pam-nobody", ours.where(), requiredLine, "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
+	case also:
+		c.fine(ours.where(), "who gets in needs a one-time password, and something else")
+	default:
+		c.fine(ours.where(), "who has a one-time password gets in")
+	}
+}
+
+// judgeWithout says whether a stack without pam_otpw lets everybody in.
+func (c *checker) judgeWithout(stack []line, ends []end, hole severity) {
+	for _, e := range ends {
+		if e.granted && e.proof == 0 && e.chosen == 0 {
+			c.addAs(hole, "pam-everybody", stack[0].where(), requiredLine, "nobody has to prove anything")
+		}
+	}
+}
+
+// passes reports whether there is a way through a stack that ends well.
+func (c *checker) passes(stack []line, otpw result) bool {
+	missing := c.missing(stack)
+	ends := explore(stack, func(_ int, l line) []result {
+		switch class := classOf(l); {
+		case l.module == "":
+			return []result{permDenied}
+		case missing[l.module]:
+			return []result{moduleUnknown}
+		case class == classOTPW && !exists(c.pam.path(l.module)):
+			return []result{moduleUnknown}
+		case class == classOTPW:
+			return []result{otpw}
+		case class == classPermit:
+			return []result{success}
+		case class == classDeny:
+			return []result{authErr}
+		}
+		return []result{success, authErr, ignored, newAuthtokReqd}
+	})
+	return slices.ContainsFunc(ends, func(e end) bool { return e.granted })
+}
+
+// checkAccount looks whether anybody passes the account lines, for which pam_otpw is nothing.
+func (c *checker) checkAccount(s *service) {
+	stack, other := s.stack("account")
+	if !c.passes(stack, ignored) {
+		c.add("pam-account", place(s, stack, "account"), "account required pam_unix.so", "no account passes the account lines%s: nobody gets in", ofOther(other))
+	}
+}
+
+func (c *checker) checkSession(s *service) {
+	stack, other := s.stack("session")
+	if !c.passes(stack, success) {
+		c.add("pam-session", place(s, stack, "session"), "session required pam_unix.so", "no session can be opened with the session lines%s", ofOther(other))
+		return
+	}
+	if len(c.otpw) > 0 && !slices.ContainsFunc(stack, func(l line) bool { return classOf(l) == classOTPW && !l.substack }) {
+		c.add("pam-notice", s.main(), sessionLine, "no session line names pam_otpw.so: nobody sees how many passwords remain, and the notice stays in the environment")
+	}
+}
+
+func place(s *service, stack []line, kind string) string {
+	if len(stack) == 0 {
+		return fmt.Sprintf("%s of %s", kind, s.name)
+	}
+	return stack[0].where()
+}
+
+func ofOther(other bool) string {
+	if other {
+		return " of the service other"
+	}
+	return ""
+}
+
+func (c *checker) checkUseless(s *service) {
+	for _, kind := range []string{"account", "password"} {
+		stack, _ := s.stack(kind)
+		for _, l := range stack {
+			if classOf(l) == classOTPW && !l.substack {
+				c.add("pam-useless", l.where(), "take the line out", "pam_otpw.so does nothing in %s lines", kind)
+			}
+		}
+	}
+}
+
+// settings are what otpw-check has to know of the arguments. Later ones win.
+type settings struct {
+	decoy, nullok  bool
+	nolock, locks  bool   // locks: it is said how far those between hosts go
+	file, user     string // where lists are, and whose
+	memory, passes int    // the most that a hash may cost: KiB, and passes
+}
+
+// settings reads the arguments of the site and of a line.
+func (c *checker) settings(l line) (s settings) {
+	for _, arg := range append(c.siteArgs(), l.args...) {
+		name, value, _ := strings.Cut(arg, "=")
+		switch name {
+		case "decoy":
+			s.decoy = true
+		case "nullok":
+			s.nullok = true
+		case "trust_locks", "legacy_lock":
+			s.locks = true
+		case "nolock":
+			s.nolock, s.locks = true, true
+		case "file":
+			s.file = value
+		case "user":
+			s.user = value
+		case "kdf_max_memory":
+			s.memory = number(value) << 10
+		case "kdf_max_passes":
+			s.passes = number(value)
+		}
+	}
+	return s
+}
+
+func number(s string) (n int) {
+	fmt.Sscan(s, &n)
+	return n
+}
+
+func (c *checker) siteArgs() (args []string) {
+	for _, a := range c.site.Module {
+		args = append(args, a.Text)
+	}
+	return args
+}
+
+// checkArguments looks at the arguments of a line, and at what they rest on.
+func (c *checker) checkArguments(l line) {
+	where := l.where()
+	if l.file == "" {
+		where = otp.SitePath
+	}
+	complaints, err := module.CheckArgs(c.site.Module, l.args)
+	for _, text := range complaints {
+		c.add("argument-ignored", where, "take it out, or write it right", "%s", text)
+	}
+	var site *otp.SiteError
+	switch {
+	case errors.As(err, &site):
+		c.add("site", fmt.Sprintf("%s line %d", otp.SitePath, site.Line), "", "%s: all logins are refused", site.Reason)
+	case err != nil:
+		c.add("argument-refused", where, "", "%v: all logins are refused", err)
+	}
+	s := c.settings(l)
+	if s.decoy {
+		c.checkDecoyState()
+	}
+	if s.user != "" {
+		if _, err := lookUp(s.user); errors.Is(err, errNoAccount) {
+			c.add("argument-user", where, "make that account, or name another", "there is no user %q: all logins are refused", s.user)
+		}
+	}
+}
+
+// decoyState is set when linking, as for the module.
+var decoyState = "/var/lib/pam_otpw/decoy"
+
+const (
+	decoySecret  = 16 // bytes
+	decoyCommand = "sudo scripts/decoy-secret "
+)
+
+// checkDecoyState looks at the secret, by the rules of pam/entry/decoy.c.
+func (c *checker) checkDecoyState() {
+	fi, err := os.Lstat(decoyState)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			c.add("not-root", decoyState, "", "cannot be looked at: %v", bareError(err))
+			return
+		}
+		c.add("decoy-state", decoyState, decoyCommand+quoted(decoyState), "%v: there are no decoys", bareError(err))
+		return
+	}
+	st := fi.Sys().(*syscall.Stat_t)
+	switch {
+	case !fi.Mode().IsRegular():
+		c.add("decoy-state", decoyState, "rm it; "+decoyCommand+quoted(decoyState), "not a regular file: there are no decoys")
+	case st.Uid != 0:
+		c.add("decoy-state", decoyState, "chown root "+quoted(decoyState), "owner is uid %d, want root: there are no decoys", st.Uid)
+	case st.Mode&0o077 != 0:
+		c.add("decoy-state", decoyState, "chmod 0600 "+quoted(decoyState), "mode is %04o, want 0600: there are no decoys", st.Mode&0o7777)
+	case st.Size < decoySecret:
+		c.add("decoy-state", decoyState, "rm it; "+decoyCommand+quoted(decoyState), "shorter than %d bytes: there are no decoys", decoySecret)
+	default:
+		c.fine(decoyState, "the secret of decoys")
+	}
+}
+
+// quoted makes a path fit for a shell.
+func quoted(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool {
+		return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("/._+-%@:,", r))
+	}) {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return filepath.Clean(path)
+}
