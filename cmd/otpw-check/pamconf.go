@@ -208,12 +208,22 @@ func (r *pamReader) read(name, kind string, depth, level int) ([]line, error) {
 	if !slices.Contains(r.files, path) {
 		r.files = append(r.files, path)
 	}
+	texts, whole := assemble(string(data))
+	if !whole {
+		r.mistakes = append(r.mistakes, mistake{path, "the last line ends with a backslash: PAM denies", nil})
+		if depth == 0 {
+			r.stuck = true
+		}
+		return nil, errTorn
+	}
 	var lines []line
-	for _, t := range assemble(string(data)) {
+	for _, t := range texts {
 		lines = append(lines, r.parse(t, path, kind, depth, level)...)
 	}
 	return lines, nil
 }
+
+var errTorn = errors.New("the last line ends with a backslash")
 
 var errDepth = fmt.Errorf("files include each other, or more than %d deep", maxIncludes)
 
@@ -223,15 +233,14 @@ type text struct {
 	string
 }
 
-// assemble joins lines that end with a backslash, and drops comments.
-func assemble(data string) (lines []text) {
+// assemble joins lines that end with a backslash, over empty ones and comments, and
+// drops comments. It fails when the last line wants another, as PAM does.
+func assemble(data string) (lines []text, whole bool) {
 	current, more := text{}, false
 	for i, s := range strings.Split(data, "\n") {
-		s = strings.TrimLeft(s, " \t")
-		s, _, comment := strings.Cut(s, "#")
-		s = strings.TrimRight(s, " \t\r\v\f")
-		if s == "" && (!more || comment) && current.string == "" {
-			more = false
+		s, _, comment := strings.Cut(strings.TrimLeft(s, " \t"), "#")
+		s = strings.TrimRight(s, " \t")
+		if s == "" {
 			continue
 		}
 		if !more {
@@ -245,13 +254,9 @@ func assemble(data string) (lines []text) {
 		current.string += s
 		if !more {
 			lines = append(lines, current)
-			current = text{}
 		}
 	}
-	if strings.TrimSpace(current.string) != "" {
-		lines = append(lines, current)
-	}
-	return lines
+	return lines, !more
 }
 
 // token cuts the next word off: up to a blank, or what stands in brackets, where
