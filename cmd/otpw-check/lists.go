@@ -58,7 +58,7 @@ const (
 
 // childFindings are what a child may say.
 var childFindings = map[string]bool{
-	"list-none": true, "list-place": true, "list-unsafe": true, "list-damaged": true, "list-unreadable": true, "list-readonly": true,
+	"list-none": true, "list-unreachable": true, "list-place": true, "list-unsafe": true, "list-damaged": true, "list-unreadable": true, "list-readonly": true,
 	"list-expired": true, "list-exhausted": true, "list-few": true, "list-cost": true,
 }
 
@@ -138,7 +138,7 @@ func idOf(err error) string {
 		err error
 		id  string
 	}{
-		{otp.ErrNoList, "list-none"}, {otp.ErrUnsafe, "list-unsafe"}, {otp.ErrFormat, "list-damaged"}, {otp.ErrExpired, "list-expired"},
+		{otp.ErrUnreachable, "list-unreachable"}, {otp.ErrNoList, "list-none"}, {otp.ErrUnsafe, "list-unsafe"}, {otp.ErrFormat, "list-damaged"}, {otp.ErrExpired, "list-expired"},
 		{otp.ErrExhausted, "list-exhausted"}, {otp.ErrTooFew, "list-few"}, {otp.ErrCost, "list-cost"},
 	} {
 		if errors.Is(err, e.err) {
@@ -312,7 +312,7 @@ func (c *checker) reportSight(a account, named bool, set settings, s sight, err 
 	case err != nil:
 		c.add("list-unchecked", where, "", "%v", err)
 		return
-	case (s.ID == "list-none" || s.ID == "list-place") && !named:
+	case !named && (s.ID == "list-none" || s.ID == "list-unreachable" || s.ID == "list-place"):
 		return // most accounts of a system have none
 	case s.ID == "list-none" && set.nullok:
 		c.fine(where, "no list; nullok lets the rest of the stack decide")

@@ -76,18 +76,22 @@ func (c *checker) checkAuth(s *service) {
 	if other {
 		c.add("pam-other", c.pam.configs[0]+"/"+s.name, "", "has no auth lines: PAM takes those of other")
 	}
+	missing := c.missing(stack)
 	i := slices.IndexFunc(stack, func(l line) bool { return classOf(l) == classOTPW && !l.substack })
 	if i < 0 {
 		c.add("pam-absent", s.main(), requiredLine, "no auth line, neither there nor in what it includes, names pam_otpw.so")
 		c.checkArguments(line{}) // those of the site
 		return
 	}
-	missing := c.missing(stack)
-	for _, l := range stack {
+	for n, l := range stack {
 		if classOf(l) == classOTPW && !l.substack {
 			c.otpw = append(c.otpw, l)
 			missing[l.module] = !c.checkModule(c.pam.path(l.module), l.where())
 			c.checkArguments(l)
+			asks := func(l line) bool { return classOf(l) == classProof && !l.substack && l.module != "" }
+			if c.settings(l).first && !slices.ContainsFunc(stack[:n], asks) {
+				c.add("argument-first", l.where(), "take use_first_pass out", "use_first_pass, and nothing before it asks for a password: nobody gets in with a one-time password")
+			}
 		}
 	}
 	c.judge(stack, explore(stack, c.returns(missing)), missing[stack[i].module])
@@ -275,6 +279,7 @@ func (c *checker) checkUseless(s *service) {
 // settings are what otpw-check has to know of the arguments. Later ones win.
 type settings struct {
 	decoy, nullok  bool
+	first          bool   // use_first_pass
 	nolock, locks  bool   // locks: it is said how far those between hosts go
 	file, user     string // where lists are, and whose
 	memory, passes int    // the most that a hash may cost: KiB, and passes
@@ -289,6 +294,8 @@ func (c *checker) settings(l line) (s settings) {
 			s.decoy = true
 		case "nullok":
 			s.nullok = true
+		case "use_first_pass":
+			s.first = true
 		case "trust_locks", "legacy_lock":
 			s.locks = true
 		case "nolock":
@@ -338,6 +345,9 @@ func (c *checker) checkArguments(l line) {
 	s := c.settings(l)
 	if s.decoy {
 		c.checkDecoyState()
+	}
+	if site := c.settings(line{}); site.file != s.file || site.user != s.user {
+		c.add("argument-place", where, "file= and user= in "+otp.SitePath+", below [module]", "otpw-gen does not know where it says that lists are: it makes them elsewhere")
 	}
 	if s.user != "" {
 		if _, err := lookUp(s.user); errors.Is(err, errNoAccount) {

@@ -359,6 +359,9 @@ func (r *pamReader) include(l line, name, kind string, depth, level int, all boo
 		r.mistakes = append(r.mistakes, mistake{l.where(), fmt.Sprintf("%q cannot be included: %v", name, bareError(err)), err})
 	}
 	l.setDefault(bad)
+	if errors.Is(err, errDepth) { // Debian's libpam, for one, crashes
+		r.stuck = true
+	}
 	if all && kind == "" { // PAM knows of no kind to add a failure to, and gives up
 		r.stuck = true
 		return nil

@@ -67,6 +67,8 @@ var kindsOfFindings = []struct {
 	{"argument-ignored", warning, "an argument is unknown, or has a bad value"},
 	{"argument-refused", wrong, "the module refuses all logins because of its arguments"},
 	{"argument-user", wrong, "the account of the argument user= does not exist"},
+	{"argument-place", warning, "otpw-gen looks for lists elsewhere: file= or user= stand in PAM's configuration only"},
+	{"argument-first", wrong, "use_first_pass, and nothing before the module asks for a password"},
 	{"site", wrong, "/etc/otpw.conf has a mistake"},
 	{"decoy-state", wrong, "the secret of decoys is missing, or has the wrong owner or mode"},
 
@@ -84,6 +86,7 @@ var kindsOfFindings = []struct {
 
 	{"user-unknown", unchecked, "there is no such user"},
 	{"list-none", warning, "the user has no list"},
+	{"list-unreachable", wrong, "the list's folder is not there, or a link leads nowhere"},
 	{"list-place", wrong, "there is no place for a list of this user"},
 	{"list-unsafe", wrong, "the list has the wrong owner, mode, type or size"},
 	{"list-damaged", wrong, "the list cannot be understood"},

@@ -81,7 +81,10 @@ func (c *checker) checkSshdFor(user string) bool {
 	case errors.Is(err, errNoTool):
 		c.add("sshd-missing", "", "", "there is no sshd in %s", strings.Join(toolFolders, ", "))
 		return false
-	case err != nil && (!c.root || strings.Contains(message, "privilege separation directory")):
+	case err != nil && !c.root:
+		c.add("sshd-untested", where, "sudo otpw-check", "sshd -T: %s", lastLine(message, err))
+		return false
+	case err != nil && strings.Contains(message, "privilege separation directory"):
 		// On many systems that folder is there only while sshd runs.
 		c.add("sshd-untested", where, "mkdir -m 0755 /run/sshd, or start sshd", "sshd -T: %s", lastLine(message, err))
 		return false
@@ -99,7 +102,7 @@ func lastLine(message string, err error) string {
 		return err.Error()
 	}
 	lines := strings.Split(message, "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
+	return strings.TrimRight(lines[len(lines)-1], " \t\r.")
 }
 
 // parseSshd reads what sshd -T prints: a name in small letters, a blank, the value.

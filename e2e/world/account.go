@@ -62,7 +62,7 @@ func (w *World) SystemAccount(t T, name string) *Account {
 func (w *World) newAccount(t T, name string, uid func(n int) int) *Account {
 	t.Helper()
 	w.accounts++
-	if exists("/home/" + name) {
+	if Exists("/home/" + name) {
 		name = fmt.Sprintf("%s%d", name, w.accounts)
 	}
 	a := &Account{Name: name, UID: uid(w.accounts), Home: "/home/" + name}

@@ -37,7 +37,7 @@ func (w *World) makeDecoyState(t T) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if exists(DecoyState) {
+	if Exists(DecoyState) {
 		return
 	}
 	secret := make([]byte, 16)
@@ -77,7 +77,7 @@ func (w *World) Host(t T, name string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if built := filepath.Join(w.Build, "hosts", name); exists(built) {
+	if built := filepath.Join(w.Build, "hosts", name); Exists(built) {
 		w.copy(t, built, path, 0o755)
 		return path
 	}
@@ -91,7 +91,8 @@ func (w *World) Host(t T, name string) string {
 	return path
 }
 
-func exists(path string) bool {
+// Exists reports whether there is a file.
+func Exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }

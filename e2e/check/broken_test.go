@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+
+package check
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/otpw-go/otpw/e2e/world"
+)
+
+// A broken set-up, and all that is found of it.
+type broken struct {
+	name   string
+	spoil  func(m *machine)
+	args   string // `alice:` at the beginning: she runs it, and not root
+	status int
+	want   []string
+}
+
+// auth makes a set-up of auth lines.
+func auth(lines ...string) func(m *machine) { return func(m *machine) { m.pam(lines...) } }
+
+// shell makes one by commands; MODULES is PAM's folder.
+func shell(commands string) func(m *machine) {
+	return func(m *machine) { m.shell(strings.ReplaceAll(commands, "MODULES", m.modules)) }
+}
+
+// sshd makes one of settings.
+func sshd(settings ...string) func(m *machine) { return func(m *machine) { m.sshd(settings...) } }
+
+const otpwLine = "auth required pam_otpw.so"
+
+var brokenModule = []broken{
+	{"no module", shell("rm MODULES/pam_otpw.so"), "", 2, []string{"error module-missing  sshd line 1: there is no .*/pam_otpw.so"}},
+	{"old absolute path", auth("auth required /lib/security/pam_otpw.so"), "", 2, []string{"error module-missing  no /lib/security/pam_otpw.so.* write pam_otpw.so instead"}},
+	{"link to nothing", shell("ln -sf /nonexistent MODULES/pam_otpw.so"), "", 2, []string{"error module-missing"}},
+	{"the original", func(m *machine) { m.shell("cp " + m.original.Path + " " + m.modules) }, "", 2, []string{"error module-foreign  pam_otpw.so: not of this project"}},
+	{"module of another owner", shell("chown alice MODULES/pam_otpw.so"), "", 2, []string{"error module-unsafe  owner is uid 2001.* chown root "}},
+	{"module that others write", shell("chmod 0666 MODULES/pam_otpw.so"), "", 2, []string{"error module-unsafe  mode is 0666.* chmod 0644 "}},
+	{"module nobody reads", shell("chmod 0600 MODULES/pam_otpw.so"), "", 2, []string{"error module-unsafe  mode is 0600"}},
+	{"folder that others write", shell("chmod 1777 MODULES"), "", 2, []string{"error module-unsafe  security: mode is 1777.* chmod 0755 "}},
+	{"cut module", shell("truncate -s 4000 MODULES/pam_otpw.so; printf 'otpw-version:x;' >>MODULES/pam_otpw.so"), "", 2,
+		[]string{"error module-broken", "error version-mixed"}},
+	{"core of another machine", shell(`printf '\003\000' | dd of=MODULES/pam_otpw/core.so bs=1 seek=18 conv=notrunc 2>/dev/null`), "", 2, []string{"error module-broken  core.so: is ET_DYN for EM_386"}},
+	{"no folder", shell("rm -r MODULES/pam_otpw"), "", 2,
+		[]string{"error worker-unsafe  pam_otpw: no such file", "error worker-unsafe  worker: no such file", "error core-unsafe  no such file"}},
+	{"folder is a link", shell("mv MODULES/pam_otpw MODULES/real; ln -s real MODULES/pam_otpw"), "", 2, []string{"error worker-unsafe  pam_otpw: not a folder"}},
+	{"folder that others write to", shell("chmod 0775 MODULES/pam_otpw"), "", 2, []string{"error worker-unsafe  mode is 0775, want 0755"}},
+	{"folder nobody passes", shell("chmod 0700 MODULES/pam_otpw"), "", 2, []string{"error worker-unsafe  mode is 0700"}},
+	{"worker that can be read", shell("chmod 0755 MODULES/pam_otpw/worker"), "", 2, []string{"error worker-unsafe  mode is 0755.* chmod 0711 "}},
+	{"worker set-user-id", shell("chmod 4711 MODULES/pam_otpw/worker"), "", 2, []string{"error worker-unsafe  mode is 4711"}},
+	{"worker nobody runs", shell("chmod 0700 MODULES/pam_otpw/worker"), "", 2, []string{"error worker-unsafe  mode is 0700"}},
+	{"worker of another owner", shell("chown alice MODULES/pam_otpw/worker"), "", 2, []string{"error worker-unsafe  owner is uid"}},
+	{"worker is a link", shell("mv MODULES/pam_otpw/worker MODULES/w; ln -s ../w MODULES/pam_otpw/worker"), "", 2, []string{"error worker-unsafe  not a regular file"}},
+	{"no core", shell("rm MODULES/pam_otpw/core.so"), "", 2, []string{"error core-unsafe  no such file"}},
+	{"core that others write", shell("chmod 0664 MODULES/pam_otpw/core.so"), "", 2, []string{"error core-unsafe  mode is 0664.* chmod 0644 "}},
+	{"core nobody reads", shell("chmod 0600 MODULES/pam_otpw/core.so"), "", 2, []string{"error core-unsafe  mode is 0600"}},
+	{"core of another build", shell("sed -i 's/otpw-version:[^;]/otpw-version:X/' MODULES/pam_otpw/core.so"), "", 2, []string{"error version-mixed  core.so: version X"}},
+	{"worker of another build", shell("sed -i 's/otpw-version:[^;]/otpw-version:X/' MODULES/pam_otpw/worker"), "", 2, []string{"error version-mixed  worker: version X"}},
+	{"module of another build", shell("sed -i 's/otpw-version:[^;]/otpw-version:X/' MODULES/pam_otpw.so MODULES/pam_otpw/*"), "", 1, []string{"warning version-other  version X"}},
+	{"SELinux without a policy", func(m *machine) { m.write("/sys/fs/selinux/enforce", 0o644, "1") }, "", 1, []string{"warning selinux-policy"}},
+	{"label of a home", func(m *machine) {
+		m.write("/sys/fs/selinux/enforce", 0o644, "0")
+		m.do(unix.Setxattr(m.modules+"/pam_otpw/worker", "security.selinux", []byte("unconfined_u:object_r:user_home_t:s0\x00"), 0))
+	}, "", 1, []string{"warning selinux-label  worker: its label is user_home_t.* restorecon "}},
+}
+
+var brokenPAM = []broken{
+	{"not there", auth("auth required pam_unix.so"), "", 2, []string{"error pam-absent  /etc/pam.d/sshd: .* auth required pam_otpw.so"}},
+	{"not there, everybody in", auth("auth required pam_permit.so"), "", 2, []string{"error pam-absent"}},
+	{"no files", shell("rm -r /etc/pam.d; mkdir /etc/pam.d"), "", 2, []string{"error pam-missing"}},
+	{"no file of its own", shell("mv /etc/pam.d/sshd /etc/pam.d/other"), "", 1, []string{"warning pam-other"}},
+	{"no auth lines", shell("sed -i /auth/d /etc/pam.d/sshd"), "", 2, []string{"warning pam-other", "error pam-absent"}},
+	{"written by others", shell("chmod 0664 /etc/pam.d/sshd"), "", 2, []string{"error pam-unsafe  chmod go-w /etc/pam.d/sshd"}},
+	{"another's include", func(m *machine) {
+		m.write("/etc/pam.d/x", 0o644, otpwLine)
+		m.shell("chown alice /etc/pam.d/x")
+		m.pam("@include x")
+	}, "", 2, []string{"error pam-unsafe  /etc/pam.d/x: owner is uid 2001"}},
+	{"a folder", shell("rm /etc/pam.d/sshd; mkdir /etc/pam.d/sshd; cp /etc/pam.d/other /tmp/other"), "", 2,
+		[]string{"error pam-include  not a regular file", "warning pam-other", "error pam-absent", "error pam-account", "error pam-session"}},
+	{"unknown type", auth("login required pam_permit.so", otpwLine), "", 2, []string{"error pam-syntax  line 1: \"login\"", "error pam-nobody"}},
+	{"unknown control", auth("auth requird pam_otpw.so"), "", 2, []string{"error pam-syntax  \"requird\"", "error pam-nobody"}},
+	{"no module on the line", auth(otpwLine, "auth required"), "", 2, []string{"error pam-syntax  line 2: no module", "error pam-nobody"}},
+	{"ends with a backslash", shell(`printf '%s' 'session optional pam_otpw.so \' >>/etc/pam.d/sshd`), "", 2, []string{"error pam-syntax  backslash", "error pam-include"}},
+	{"include that is not there", auth("auth include nonesuch", otpwLine), "", 2, []string{"error pam-include  line 1: \"nonesuch\" cannot be included", "error pam-nobody"}},
+	{"@include that is not there", auth("@include nonesuch", otpwLine), "", 2, []string{"error pam-include  line 1: \"nonesuch\""}},
+	{"includes itself", auth("auth include sshd", otpwLine), "", 2, []string{"error pam-include  include each other"}},
+	{"another module is missing", auth("auth required pam_nonesuch.so", otpwLine), "", 2, []string{"error pam-module  line 1: there is no .*pam_nonesuch.so", "error pam-nobody"}},
+	{"another module that need not be there", auth("auth optional pam_nonesuch.so", otpwLine), "", 1, []string{"warning pam-module  line 1"}},
+	{"sufficient permit before", auth("auth sufficient pam_permit.so", otpwLine), "", 2, []string{"error pam-unreached", "error pam-everybody  nobody has to prove anything"}},
+	{"die before", auth("auth requisite pam_deny.so", otpwLine), "", 2, []string{"error pam-unreached"}},
+	{"jump over", auth("auth [default=1] pam_permit.so", otpwLine, "auth required pam_permit.so"), "", 2, []string{"error pam-unreached", "error pam-everybody"}},
+	{"deny before", auth("auth required pam_deny.so", otpwLine), "", 2, []string{"error pam-nobody"}},
+	{"deny behind", auth("auth sufficient pam_unix.so", otpwLine, "auth required pam_deny.so"), "", 2, []string{"warning pam-before  line 1 .pam_unix.so", "error pam-nobody"}},
+	{"jump to nothing", auth("auth [success=1 default=die] pam_otpw.so", "auth requisite pam_deny.so"), "", 2, []string{"error pam-nobody"}},
+	{"password before", auth("auth sufficient pam_unix.so", otpwLine), "", 1, []string{"warning pam-before  line 1 .pam_unix.so.: lets in whom it accepts"}},
+	{"network before", auth("auth sufficient pam_access.so", otpwLine), "", 1, []string{"warning pam-before  line 1 .pam_access.so.: .* depending on"}},
+	{"gate that ends the stack", auth("auth sufficient pam_nologin.so", otpwLine), "", 2, []string{"error pam-everybody  a way past it"}},
+	{"optional", auth("auth optional pam_otpw.so", "auth required pam_permit.so"), "", 2, []string{
+		"error pam-everybody  auth_err", "error pam-everybody  authinfo_unavail", "error pam-everybody  system_err", "error pam-everybody  user_unknown"}},
+	{"sufficient, nothing denies", auth("auth required pam_env.so", "auth sufficient pam_otpw.so"), "", 2, []string{
+		"error pam-everybody  auth_err", "error pam-everybody  authinfo_unavail", "error pam-everybody  system_err", "error pam-everybody  user_unknown"}},
+	{"who has no list is let in", auth("auth [success=ok authinfo_unavail=ignore default=die] pam_otpw.so", "auth required pam_permit.so"), "", 2, []string{"error pam-everybody  authinfo_unavail"}},
+	{"the same behind a key", func(m *machine) {
+		m.pam("auth [success=ok authinfo_unavail=ignore default=die] pam_otpw.so", "auth required pam_permit.so")
+		m.sshd("AuthenticationMethods publickey,keyboard-interactive")
+	}, "", 1, []string{"warning pam-everybody  authinfo_unavail"}},
+	{"nullok and permit", auth("auth required pam_otpw.so nullok", "auth required pam_permit.so"), "", 2, []string{"error pam-no-list"}},
+	{"password instead", auth("auth sufficient pam_otpw.so", "auth required pam_unix.so"), "", 1, []string{"warning pam-instead  line 2 .pam_unix.so"}},
+	{"network instead", auth("auth sufficient pam_otpw.so", "auth sufficient pam_succeed_if.so user = x", "auth required pam_deny.so"), "", 1, []string{"warning pam-instead  line 2 .pam_succeed_if.so"}},
+	{"twice", auth(otpwLine, otpwLine), "", 1, []string{"warning pam-twice"}},
+	{"account denies", shell("sed -i 's/account.*/account required pam_deny.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-account"}},
+	{"only pam_otpw in account", shell("sed -i 's/account.*/account required pam_otpw.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-account", "warning pam-useless"}},
+	{"no account lines", shell("sed -i /account/d /etc/pam.d/sshd"), "", 2, []string{"error pam-account  of the service other"}},
+	{"in password lines", shell("echo 'password required pam_otpw.so' >>/etc/pam.d/sshd"), "", 1, []string{"warning pam-useless  line 5: .* in password lines"}},
+	{"session denies", shell("sed -i 's/session required.*/session required pam_deny.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-session"}},
+	{"no notice", shell("sed -i '/session optional/d' /etc/pam.d/sshd"), "", 1, []string{"warning pam-notice  session optional pam_otpw.so"}},
+	{"carriage returns", shell(`sed -i 's/$/\r/' /etc/pam.d/sshd`), "", 2, []string{
+		`error pam-module  line 2`, `error pam-module  line 3`, `warning pam-module  line 4`, `error pam-module  line 1.*/pam_otpw.so\r`, `error pam-absent`, "error pam-account", "error pam-session"}},
+	{"unknown argument", auth(otpwLine + " nolocks"), "", 1, []string{`warning argument-ignored  unknown argument "nolocks"`}},
+	{"bad value", auth(otpwLine + " lock_timeout=soon"), "", 1, []string{`warning argument-ignored  lock_timeout=soon`}},
+	{"arguments that exclude each other", auth(otpwLine + " nullok decoy"), "", 2, []string{"error argument-refused  nullok and decoy"}},
+	{"bad file=", auth(otpwLine + " file=x"), "", 2, []string{"error argument-refused  file=x", "warning argument-place"}},
+	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 1, []string{"warning argument-place  /etc/otpw.conf"}},
+	{"user= that there is not", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]", "user=nonesuch") }, "--user alice", 2, []string{"error argument-user"}},
+	{"use_first_pass, alone", auth(otpwLine + " use_first_pass"), "", 2, []string{"error argument-first"}},
+	{"site: bad section", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[modul]") }, "", 2, []string{"error site  line 1: unknown section"}},
+	{"site: bad argument", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "# x", "[module]", "nolocks") }, "", 2, []string{"error site  line 3: .*nolocks"}},
+	{"site: written by others", func(m *machine) { m.write("/etc/otpw.conf", 0o666, "[module]") }, "", 2, []string{"error site  mode is 0666"}},
+	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file"}},
+	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* chmod 0600"}},
+	{"secret of another owner", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chown alice /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  owner"}},
+	{"short secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("truncate -s 15 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  shorter"}},
+	{"linked secret", func(m *machine) {
+		m.pam(otpwLine + " decoy")
+		m.shell("cd /var/lib/pam_otpw; mv decoy x; ln -s x decoy")
+	}, "", 2, []string{"error decoy-state  not a regular file"}},
+	{"decoys by the site", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "decoy")
+		m.shell("rm /var/lib/pam_otpw/decoy")
+	}, "", 2, []string{"error decoy-state"}},
+}
+
+var brokenSshd = []broken{
+	{"bad settings", sshd("Nonesuch yes"), "", 2, []string{"error sshd-settings  Nonesuch|terminating"}},
+	{"no folder of sshd's", func(m *machine) {
+		m.do(os.Remove("/run/sshd"))
+		m.t.Cleanup(func() { _ = os.Mkdir("/run/sshd", 0o755) })
+	}, "", 3, []string{"unchecked sshd-untested  /run/sshd"}},
+	{"UsePAM no", sshd("UsePAM no"), "", 2, []string{"error sshd-pam  UsePAM yes"}},
+	{"no keyboard", sshd("KbdInteractiveAuthentication no"), "", 2, []string{"error sshd-keyboard"}},
+	{"no keyboard in a file of its own", func(m *machine) {
+		m.write("/etc/ssh/sshd_config.d/50-cloud.conf", 0o644, "KbdInteractiveAuthentication no")
+		m.sshd("Include /etc/ssh/sshd_config.d/*.conf")
+	}, "", 2, []string{"error sshd-keyboard"}},
+	{"passwords", sshd("PasswordAuthentication yes"), "", 1, []string{"warning sshd-password"}},
+	{"keys only", sshd("AuthenticationMethods publickey"), "", 2, []string{"error sshd-methods"}},
+	{"with a method that is off", sshd("AuthenticationMethods publickey hostbased,keyboard-interactive"), "", 2, []string{"error sshd-methods"}},
+	{"of BSD", sshd("AuthenticationMethods keyboard-interactive:bsdauth"), "", 2, []string{"error sshd-methods"}},
+	{"a Match block", func(m *machine) {
+		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match User alice Address 192.0.2.0/24", "AuthenticationMethods publickey")...)
+	}, "--user alice", 2, []string{"error sshd-methods  for alice"}},
+	{"a Match block for an address", func(m *machine) {
+		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match Address 2001:db8::/32", "KbdInteractiveAuthentication no")...)
+	}, "--user alice --from 2001:db8::7", 2, []string{"error sshd-keyboard  for alice"}},
+	{"root", shell("cp /home/alice/.otpw /root/.otpw"), "--user root", 1, []string{"warning sshd-root"}},
+	{"settings elsewhere", func(m *machine) {
+		m.Service(m.t, "door", goodPAM...)
+		m.write("/etc/ssh/door", 0o644, append([]string{"UsePAM no"}, goodSshd...)...)
+	}, "--service door --sshd-config /etc/ssh/door", 2, []string{"error sshd-pam  /etc/ssh/door"}},
+	{"no sshd", func(m *machine) {
+		for _, dir := range []string{"/usr/sbin"} {
+			m.do(unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"))
+			m.t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+		}
+	}, "", 3, []string{"unchecked sshd-missing"}},
+}
+
+// list makes a set-up of alice's list by commands in her home, as root.
+func list(commands string) func(m *machine) {
+	return func(m *machine) { m.shell("cd /home/alice; " + commands) }
+}
+
+var brokenLists = []broken{
+	{"no such user", func(*machine) {}, "--user nonesuch", 3, []string{"unchecked user-unknown"}},
+	{"a uid is no name", func(*machine) {}, "--user 2001", 3, []string{"unchecked user-unknown"}},
+	{"no list", list("rm .otpw"), "--user alice", 1, []string{"warning list-none  alice: /home/alice/.otpw"}},
+	{"no home", shell("rm -r /home/alice"), "--user alice", 2, []string{"error list-unreachable"}},
+	{"link to nothing", list("rm .otpw; ln -s /nonexistent/x .otpw; chown -h alice .otpw"), "--user alice", 2, []string{"error list-unreachable"}},
+	{"a name that hides", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.shell("sed 's/^alice:/alice.lock:/;t;d' /etc/passwd >/tmp/x; cat /tmp/x >>/etc/passwd")
+	}, "--user alice.lock", 2, []string{"error list-place  could be mistaken"}},
+	{"another's", list("chown root .otpw"), "--user alice", 2, []string{"error list-unreadable"}},
+	{"another's that all can read", list("chown keeper .otpw; chmod 0666 .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid"}},
+	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* chmod 0600 /home/alice/.otpw"}},
+	{"for all, of all lists", list("chmod 0644 .otpw"), "--all-lists", 2, []string{"error list-unsafe"}},
+	{"a fifo", list("rm .otpw; mkfifo -m 0600 .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-unsafe  not a regular file"}},
+	{"a link of somebody else's", list("mv .otpw x; ln -s x .otpw; chown -h keeper .otpw"), "--user alice", 2, []string{"error list-unsafe  a link, owned by uid"}},
+	{"too large", list("truncate -s 2M .otpw"), "--user alice", 2, []string{"error list-unsafe  bytes"}},
+	{"damaged", list("sed -i 's/^entries: .*/entries: x/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-damaged  line 3: "}},
+	{"not a list", list("echo hello >.otpw"), "--user alice", 2, []string{"error list-damaged  line 1"}},
+	{"a closed home", shell("chown root /home/alice; chmod 0700 /home/alice"), "--user alice", 2, []string{"error list-unreadable"}},
+	{"a home that cannot be written", shell("chmod 0500 /home/alice"), "--user alice", 2, []string{"error list-readonly  /home/alice cannot be written"}},
+	{"a list that cannot be written", list("chmod 0400 .otpw"), "--user alice", 2, []string{"error list-readonly  .otpw cannot be written"}},
+	{"a read-only file system", func(m *machine) {
+		m.do(unix.Mount("/home", "/home", "", unix.MS_BIND, ""))
+		m.t.Cleanup(func() { _ = unix.Unmount("/home", unix.MNT_DETACH) })
+		m.do(unix.Mount("", "/home", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	}, "--user alice", 2, []string{"error list-readonly  read-only file system"}},
+	{"expired", list("sed -i 's/^created: .*/created: 2020-01-01T00:00:00Z\\nexpires: 2020-02-01T00:00:00Z/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-expired"}},
+	{"used up", func(m *machine) { m.revoke(0) }, "--user alice", 2, []string{"error list-exhausted"}},
+	{"few left", func(m *machine) { m.revoke(10) }, "--user alice", 1, []string{"warning list-low  10 of "}},
+	{"too few for three", func(m *machine) {
+		m.revoke(5)
+		m.shell("ln -s damaged /home/alice/.otpw.lock; chown -h alice /home/alice/.otpw.lock")
+	}, "--user alice", 2, []string{"error list-few"}},
+	{"set aside", list("ln -s 001,002,003 .otpw.lock; chown -h alice .otpw.lock"), "--user alice", 1, []string{"warning list-aside"}},
+	{"costs too much", list("sed -i 's/m=1024,t=1/m=1048576,t=1/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-cost  kdf_max_memory="}},
+	{"costs more than the site wants", func(m *machine) {
+		m.shell("sed -i 's/m=1024,t=1/m=2048,t=1/' /home/alice/.otpw; chown alice /home/alice/.otpw")
+		m.write("/etc/otpw.conf", 0o644, "[module]", "kdf_max_memory=1")
+	}, "--user alice", 2, []string{"error list-cost"}},
+	{"a link to a secret", list("rm .otpw; ln -s /etc/shadow .otpw; chown -h alice .otpw"), "--user alice", 2, []string{"error list-unreadable  permission denied"}},
+	{"a file system of another host", func(m *machine) { m.fuse("/home/alice", m.alice, true) }, "--user alice", 1, []string{"warning list-remote"}},
+	{"a file system that hangs", func(m *machine) { m.fuse("/home/alice", m.alice, false) }, "--user alice", 3, []string{"unchecked list-unchecked  no answer within 10s"}},
+	{"keeper's list", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.shell("mv /home/alice/.otpw /home/keeper/alice")
+	}, "--user alice", 2, []string{"error list-unreadable  /home/keeper/alice"}},
+}
+
+// revoke makes the entries of alice's list used up, all but the first so many.
+func (m *machine) revoke(but int) {
+	m.t.Helper()
+	numbers := fmt.Sprintf("%03d-%03d", but, len(m.sheet.Passwords)-1)
+	if r := m.Run(m.t, m.alice, "y\n", m.module.Generator, "revoke", numbers); r.Status != 0 {
+		m.t.Fatalf("%+v", r)
+	}
+}
+
+// An ordinary user learns what he can, and that this is not all.
+var ordinary = []broken{
+	{"own list", shell("chmod 0644 /etc/ssh/host_key"), "alice: --user alice", 3, []string{"unchecked not-root  sudo otpw-check", "unchecked not-root  worker: its version"}},
+	{"another's list", func(*machine) {}, "alice: --user keeper", 3, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "unchecked not-root  keeper: only root"}},
+	{"files for root only", shell("chmod 0600 /etc/pam.d/sshd"), "alice:", 2, []string{
+		"unchecked not-root", "unchecked sshd-untested", "unchecked pam-unreadable  permission denied", "warning pam-other", "error pam-absent", "error pam-account", "error pam-session"}},
+	{"own list, broken", list("chmod 0644 .otpw"), "alice: --user alice", 2, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "error list-unsafe"}},
+}
+
+// set-ups are all of them.
+var setUps = slices.Concat(brokenModule, brokenPAM, brokenSshd, brokenLists, ordinary)
+
+func TestBroken(t *testing.T) {
+	for _, tt := range setUps {
+		t.Run(tt.name, func(t *testing.T) {
+			m := begin(t)
+			tt.spoil(m)
+			var as *world.Account
+			args, alices := strings.CutPrefix(tt.args, "alice:")
+			if alices {
+				as = m.alice
+			}
+			m.check(as, tt.status, tt.want, strings.Fields(args)...)
+		})
+	}
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+
+package check
+
+import (
+	"strings"
+	"testing"
+)
+
+// Set-ups on which nothing is found.
+func TestGood(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prepare func(m *machine)
+		args    []string
+	}{
+		"plain":       {func(m *machine) {}, nil},
+		"with a list": {func(m *machine) {}, []string{"--user", "alice"}},
+		"all lists":   {func(m *machine) {}, []string{"--all-lists"}},
+		"absolute path": {func(m *machine) {
+			m.pam("auth required " + m.module.Path)
+			m.shell("sed -i 's|session optional pam_otpw.so|session optional " + m.module.Path + "|' /etc/pam.d/sshd")
+		}, nil},
+		"link to the module": {func(m *machine) {
+			m.shell("mv " + m.modules + "/pam_otpw.so /opt/linked.so; ln -s " + m.module.Path + " " + m.modules + "/pam_otpw.so")
+		}, nil},
+		"includes, as on Debian": {func(m *machine) {
+			m.write("/etc/pam.d/one-time", 0o644, "auth required pam_otpw.so")
+			m.write("/etc/pam.d/common-account", 0o644, "account [success=1 new_authtok_reqd=done default=ignore] pam_unix.so", "account requisite pam_deny.so", "account required pam_permit.so")
+			m.Service(m.t, "sshd", "@include one-time", "account required pam_nologin.so", "@include common-account",
+				"session [success=ok ignore=ignore module_unknown=ignore default=bad] pam_selinux.so close", "session required pam_permit.so", "session optional pam_otpw.so")
+		}, nil},
+		"substack, as on Fedora": {func(m *machine) {
+			m.write("/etc/pam.d/password-auth", 0o644, "auth required pam_env.so", "auth required pam_faildelay.so delay=2000000", "auth required pam_otpw.so")
+			m.pam("auth substack password-auth", "auth include postlogin")
+			m.write("/etc/pam.d/postlogin", 0o644, "session optional pam_umask.so silent")
+		}, nil},
+		"key and one-time password": {func(m *machine) {
+			m.sshd("AuthenticationMethods publickey,keyboard-interactive:pam")
+		}, []string{"--user", "alice"}},
+		"key or one-time password": {func(m *machine) {
+			m.sshd("AuthenticationMethods publickey keyboard-interactive")
+		}, nil},
+		"jump to permit": {func(m *machine) {
+			m.pam("auth [success=1 default=ignore] pam_otpw.so", "auth requisite pam_deny.so", "auth required pam_permit.so")
+		}, nil},
+		"password and one-time password": {func(m *machine) {
+			m.pam("auth required pam_unix.so", "auth required pam_otpw.so")
+		}, nil},
+		"not enrolled yet": {func(m *machine) {
+			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
+			m.shell("rm /home/alice/.otpw")
+		}, []string{"--user", "alice"}},
+		"decoys": {func(m *machine) { m.pam("auth required pam_otpw.so decoy debug reask") }, nil},
+		"site": {func(m *machine) {
+			m.write("/etc/otpw.conf", 0o644, "[module]", "debug", "prompt=One-time password", "[generator]", "least_entropy=60")
+		}, nil},
+		"lists of a keeper": {func(m *machine) {
+			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+			m.shell("mv /home/alice/.otpw /home/keeper/alice; chown keeper:keeper /home/keeper/alice")
+		}, []string{"--user", "alice"}},
+		"the pseudo-user": {func(m *machine) {
+			m.shell("echo otpw:x:150:150::/var/lib/otpw:/bin/false >>/etc/passwd; mkdir -m 0700 /var/lib/otpw; mv /home/alice/.otpw /var/lib/otpw/alice; chown -R 150:150 /var/lib/otpw")
+		}, []string{"--user", "alice"}},
+		"linked list": {func(m *machine) {
+			m.shell("mkdir /home/away; mv /home/alice/.otpw /home/away/list; chown -R " + m.alice.Name + " /home/away; ln -s /home/away/list /home/alice/.otpw; chown -h alice /home/alice/.otpw")
+		}, []string{"--user", "alice"}},
+		"a Match block for others": {func(m *machine) {
+			m.write("/etc/ssh/sshd_config", 0o644, append(append([]string{}, goodSshd...), "Match User bob", "KbdInteractiveAuthentication no")...)
+		}, []string{"--user", "alice"}},
+		"SELinux with a policy": {func(m *machine) {
+			m.write("/sys/fs/selinux/enforce", 0o644, "1")
+			m.shell("mkdir -p /var/lib/selinux/targeted/active/modules/400/otpw")
+		}, nil},
+		"SELinux that only tells": {func(m *machine) { m.write("/sys/fs/selinux/enforce", 0o644, "0") }, nil},
+		"capitals in the service": {func(m *machine) {}, []string{"--service", "SSHD"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := begin(t)
+			tt.prepare(m)
+			m.check(nil, 0, nil, tt.args...)
+		})
+	}
+}
+
+// People see one line; with --verbose also what is fine.
+func TestText(t *testing.T) {
+	m := begin(t)
+	if r := m.Run(t, nil, "", m.program, "--user", "alice"); r.Status != 0 || r.Stderr != "" || r.Stdout != "sshd: 4 ok\n" {
+		t.Errorf("%+v", r)
+	}
+	r := m.Run(t, nil, "", m.program, "--user", "alice", "--verbose")
+	if lines := strings.Split(r.Stdout, "\n"); r.Status != 0 || len(lines) != 6 || !strings.Contains(r.Stdout, "ok: alice: /home/alice/.otpw: OTPW2, ") {
+		t.Errorf("%+v", r)
+	}
+	m.pam("auth optional pam_otpw.so", "auth required pam_permit.so")
+	want := "error: pam-everybody: /etc/pam.d/sshd line 1: whom it refuses is let in all the same (auth_err). To mend it: auth required pam_otpw.so\n"
+	if r := m.Run(t, nil, "", m.program); r.Status != 2 || !strings.Contains(r.Stdout, want) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What is wrong on the command line.
+func TestUsage(t *testing.T) {
+	m := begin(t)
+	for _, args := range []string{"alice", "--login a b", "--login --json", "--service a/b", "--service .", "--user a,b", "--from here", "--nonesuch", "findings x"} {
+		if r := m.Run(t, nil, "", append([]string{m.program}, strings.Fields(args)...)...); r.Status != 3 || !strings.HasPrefix(r.Stderr, "otpw-check: ") {
+			t.Errorf("%s: %+v", args, r)
+		}
+	}
+	if r := m.Run(t, nil, "", m.program, "--version"); r.Status != 0 || !strings.HasPrefix(r.Stdout, "otpw-check ") {
+		t.Errorf("%+v", r)
+	}
+}
