@@ -5,14 +5,15 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/msteinert/pam/v2"
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 )
 
@@ -27,8 +28,8 @@ func tryLogin(service string, args []string) (accepted bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("--login: no terminal: %w", err)
 	}
-	defer t.close()
-	fmt.Fprintf(t.out, "\nLogging in as %s through the service %s.\n", printable(user), service)
+	defer t.file.Close()
+	t.say(fmt.Sprintf("Logging in as %s through the service %s.", user, service))
 	tx, err := pam.StartFunc(service, user, t.converse)
 	if err != nil {
 		return false, fmt.Errorf("--login: %w", err)
@@ -41,71 +42,101 @@ func tryLogin(service string, args []string) (accepted bool, err error) {
 		}
 	}
 	if err != nil {
-		fmt.Fprintf(t.out, "Refused: %v. The log says why: journalctl -g pam_otpw, or grep pam_otpw /var/log/auth.log\n", err)
+		t.say(fmt.Sprintf("Refused: %v. The log says why: journalctl -g pam_otpw, or grep pam_otpw /var/log/auth.log", err))
 		return false, nil
 	}
-	fmt.Fprintln(t.out, "Accepted. No session was opened.")
+	t.say("Accepted. No session was opened.")
 	return true, nil
 }
 
 // A terminal is that of whoever runs the program, whatever its input and output are.
 type terminal struct {
-	file *os.File
-	in   *bufio.Reader
-	out  *os.File
-	stop chan struct{}
+	file   *os.File
+	before *term.State
+	mu     sync.Mutex // held while the echo is changed, and by a signal until the end
 }
 
-// openTerminal also sees to it that a signal leaves the terminal as it was.
+// openTerminal also sees to it that a signal leaves the terminal as it was. It cannot
+// be suspended: the shell would have one without echo.
 func openTerminal() (*terminal, error) {
 	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
-	before, err := term.GetState(int(f.Fd()))
-	if err != nil {
+	t := &terminal{file: f}
+	if t.before, err = term.GetState(int(f.Fd())); err != nil {
 		f.Close()
 		return nil, err
 	}
-	t := &terminal{f, bufio.NewReader(f), f, make(chan struct{})}
+	signal.Ignore(syscall.SIGTSTP)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	go func() {
-		select {
-		case s := <-signals:
-			_ = term.Restore(int(f.Fd()), before)
-			fmt.Fprintln(f)
-			os.Exit(128 + int(s.(syscall.Signal)))
-		case <-t.stop:
-			signal.Stop(signals)
-		}
+		s := <-signals
+		t.mu.Lock()
+		_ = term.Restore(int(f.Fd()), t.before)
+		fmt.Fprintln(f)
+		os.Exit(128 + int(s.(syscall.Signal)))
 	}()
 	return t, nil
 }
 
-func (t *terminal) close() {
-	close(t.stop)
-	t.file.Close()
+func (t *terminal) say(text string) { fmt.Fprintln(t.file, printable(text)) }
+
+// hush turns the echo off.
+func (t *terminal) hush() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	mode, err := unix.IoctlGetTermios(int(t.file.Fd()), unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	mode.Lflag &^= unix.ECHO
+	mode.Lflag |= unix.ICANON | unix.ISIG
+	mode.Iflag |= unix.ICRNL
+	return unix.IoctlSetTermios(int(t.file.Fd()), unix.TCSETS, mode)
+}
+
+func (t *terminal) restore() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_ = term.Restore(int(t.file.Fd()), t.before)
+}
+
+const maxResponse = 511 // bytes: libpam's bound
+
+// ask returns the line that is typed; what is too long is cut.
+func (t *terminal) ask(prompt string, echo bool) (string, error) {
+	if !echo {
+		if err := t.hush(); err != nil {
+			return "", err
+		}
+		defer fmt.Fprintln(t.file)
+		defer t.restore()
+	}
+	fmt.Fprint(t.file, printable(prompt))
+	var line []byte
+	defer func() { clear(line) }()
+	for c := make([]byte, 1); ; {
+		n, err := t.file.Read(c)
+		switch {
+		case n == 1 && c[0] == '\n':
+			return string(line), nil
+		case n == 1 && len(line) < maxResponse:
+			line = append(line, c[0])
+		case err != nil: // also of a terminal that is gone
+			return "", err
+		}
+	}
 }
 
 // converse answers PAM.
 func (t *terminal) converse(style pam.Style, message string) (string, error) {
 	switch style {
-	case pam.PromptEchoOff:
-		fmt.Fprint(t.out, printable(message))
-		answer, err := term.ReadPassword(int(t.file.Fd()))
-		fmt.Fprintln(t.out)
-		defer clear(answer)
-		return string(answer), err
-	case pam.PromptEchoOn:
-		fmt.Fprint(t.out, printable(message))
-		answer, err := t.in.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		return answer[:len(answer)-1], nil
+	case pam.PromptEchoOff, pam.PromptEchoOn:
+		return t.ask(message, style == pam.PromptEchoOn)
 	case pam.ErrorMsg, pam.TextInfo:
-		fmt.Fprintln(t.out, printable(message))
+		t.say(message)
 		return "", nil
 	}
 	return "", errors.New("PAM asks for something that a terminal does not have")
