@@ -135,7 +135,7 @@ race: test-tools
 # for C, `build/fuzz-entry -merge=1 pam/entry/test/testdata/corpus build/corpus`, and for Go copy the files that are
 # worth it. What makes a target fail, go test puts into testdata/fuzz by itself; C's are $(B)/crash-*.
 CORPUS := pam/entry/test/testdata/corpus
-FUZZGO := ./otp ./pam/module ./printsheet
+FUZZGO := ./otp ./pam/module ./printsheet ./cmd/otpw-check
 
 $(B)/fuzz-entry: pam/entry/test/testdata/fuzz.c pam/entry/pam_otpw.c $(wildcard pam/entry/*.h) pam/protocol.h $(B)/version | compiler
 	@scripts/need 'make fuzz' clang:clang '/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*.a:libclang-rt-dev'

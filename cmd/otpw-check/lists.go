@@ -226,22 +226,31 @@ func (c *checker) chooseAccounts() (accounts []account, named bool) {
 	return all, false
 }
 
-// see runs the child as somebody.
-func (c *checker) see(who account, t task) (s sight, err error) {
+// see looks at a list with somebody's ids.
+func (c *checker) see(who account, t task) (sight, error) {
 	// Of what belongs to the terminal nothing is left to a process of another user's.
-	attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	attr := &syscall.SysProcAttr{Setsid: true}
 	if c.root {
 		groups, err := groupsOf(who)
 		if err != nil {
-			return s, err
+			return sight{}, err
 		}
 		attr.Credential = &syscall.Credential{Uid: uint32(who.UID), Gid: uint32(who.gid), Groups: groups}
 	} else if who.UID != os.Geteuid() {
-		return s, errNotRoot
+		return sight{}, errNotRoot
 	}
+	out, err := t.runChild(attr)
+	if err != nil {
+		return sight{}, err
+	}
+	return readSight(out)
+}
+
+// runChild returns what the child prints.
+func (t task) runChild(attr *syscall.SysProcAttr) ([]byte, error) {
 	in, err := json.Marshal(t)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{childName}
@@ -249,25 +258,29 @@ func (c *checker) see(who account, t task) (s sight, err error) {
 	out := &bounded{most: maxSight}
 	cmd.Stdout, cmd.WaitDelay = out, time.Second
 	if err := cmd.Start(); err != nil {
-		return s, err
+		return nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {
-	case err = <-ended:
+	case err := <-ended:
+		return out.Bytes(), err
 	case <-time.After(listPatience):
 		// Not waited for: what hangs in the kernel cannot be killed.
 		_ = cmd.Process.Kill()
-		return s, fmt.Errorf("no answer within %v", listPatience)
+		return nil, fmt.Errorf("no answer within %v", listPatience)
 	}
-	if err != nil {
-		return s, err
-	}
-	if err := json.Unmarshal(out.Bytes(), &s); err != nil {
-		return s, fmt.Errorf("the answer makes no sense: %w", err)
+}
+
+var errSight = errors.New("the answer makes no sense")
+
+// readSight reads what a child printed, which the user may have chosen.
+func readSight(out []byte) (s sight, err error) {
+	if err := json.Unmarshal(out, &s); err != nil {
+		return sight{}, fmt.Errorf("%w: %w", errSight, err)
 	}
 	if s.ID != "" && !childFindings[s.ID] {
-		return s, errors.New("the answer makes no sense")
+		return sight{}, fmt.Errorf("%w: finding %q", errSight, s.ID)
 	}
 	return s, nil
 }

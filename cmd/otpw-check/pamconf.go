@@ -139,11 +139,16 @@ type pamReader struct {
 	dirs     []string
 	mistakes []mistake
 	files    []string
+	reads    int
 	stuck    bool
 }
 
 // maxIncludes is how deep files may include each other: PAM_SUBSTACK_MAX_LEVEL.
 const maxIncludes = 32
+
+// maxReads bounds how often files are read: two that include each other twice are
+// read 2^32 times before they are too deep.
+const maxReads = 1000
 
 // readService reads the configuration of a service, whose name PAM takes in small
 // letters and without folders.
@@ -190,7 +195,8 @@ const maxPAMFile = 1 << 20 // bytes; more is no configuration
 
 // read reads a file; of lines of the given kind only, if there is one.
 func (r *pamReader) read(name, kind string, depth, level int) ([]line, error) {
-	if depth >= maxIncludes {
+	r.reads++
+	if depth >= maxIncludes || r.reads > maxReads {
 		return nil, errDepth
 	}
 	f, path, err := r.open(name)
@@ -225,7 +231,7 @@ func (r *pamReader) read(name, kind string, depth, level int) ([]line, error) {
 
 var errTorn = errors.New("the last line ends with a backslash")
 
-var errDepth = fmt.Errorf("files include each other, or more than %d deep", maxIncludes)
+var errDepth = errors.New("files include each other, or too many")
 
 // A text is a line as PAM sees it.
 type text struct {

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/otpw-go/otpw/otp"
+)
+
+// All that needs a broken machine is in e2e/check.
+
+func TestParseLibpam(t *testing.T) {
+	p, ok := parseLibpam("\x00/lib/security\x00x\x00/usr/lib/pam.d/%s\x00/etc/pam.d/%s\x00y/z/security/\x00/lib64/security/\x00")
+	if want := (libpam{"/lib64/security", []string{"/etc/pam.d", "/usr/lib/pam.d"}}); !ok || !reflect.DeepEqual(p, want) {
+		t.Errorf("%+v, want %+v", p, want)
+	}
+	for _, bad := range []string{"", "\x00/lib64/security/\x00", "\x00/etc/pam.d/%s\x00"} {
+		if p, ok := parseLibpam(bad); ok {
+			t.Errorf("%q: %+v", bad, p)
+		}
+	}
+}
+
+// This machine's libpam says where its modules are.
+func TestFindLibpam(t *testing.T) {
+	p := findLibpam()
+	if !exists(p.path("pam_permit.so")) || p.configs[0] != "/etc/pam.d" {
+		t.Errorf("%+v", p)
+	}
+	if got := p.path("/x/$ISA/pam_y.so"); got != "/x/./pam_y.so" {
+		t.Error(got)
+	}
+}
+
+// The first folder that has a file counts, for what is included, too.
+func TestFolders(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	for path, text := range map[string]string{
+		first + "/a":         "auth required first.so",
+		second + "/a":        "auth required second.so",
+		second + "/service":  "auth include a\nauth substack b\nsession required x.so",
+		second + "/b":        "auth required b.so [an argument] other",
+		second + "/Service2": "",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, mistakes := readService([]string{first, second}, "/usr/sbin/SERVICE")
+	stack, other := s.stack("auth")
+	var got []string
+	for _, l := range stack {
+		got = append(got, l.where()+" "+l.module+" "+strings.Join(l.args, "|"))
+	}
+	want := []string{first + "/a line 1 first.so ", second + "/service line 2 b ", second + "/b line 1 b.so an argument|other"}
+	if other || len(mistakes) > 0 || !slices.Equal(got, want) {
+		t.Errorf("%q, mistakes %v", got, mistakes)
+	}
+	if _, other := s.stack("account"); !other || !s.found || s.main() != second+"/service" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	const on = "usepam yes\nkbdinteractiveauthentication yes\npasswordauthentication no\npubkeyauthentication yes\nhostbasedauthentication no\n"
+	for methods, want := range map[string]struct {
+		found  []string
+		keyToo bool
+	}{
+		"any":                                       {nil, false},
+		"publickey":                                 {[]string{"sshd-methods"}, true},
+		"publickey keyboard-interactive":            {nil, false},
+		"publickey,keyboard-interactive":            {nil, true},
+		"publickey,keyboard-interactive:pam":        {nil, true},
+		"publickey,keyboard-interactive:bsdauth":    {[]string{"sshd-methods"}, true},
+		"hostbased,keyboard-interactive publickey":  {[]string{"sshd-methods"}, true},
+		"password publickey,keyboard-interactive":   {nil, true}, // password is turned off
+		"keyboard-interactive,keyboard-interactive": {nil, false},
+	} {
+		c := &checker{keyToo: true}
+		c.judgeSshd("x", "", parseSshd(on+"authenticationmethods "+methods+"\n"))
+		var found []string
+		for _, f := range c.findings {
+			if f.Severity != fine {
+				found = append(found, f.ID)
+			}
+		}
+		if !slices.Equal(found, want.found) || c.keyToo != want.keyToo {
+			t.Errorf("%s: %v, key %v", methods, found, c.keyToo)
+		}
+	}
+}
+
+// What a user's process says is not believed.
+func TestSight(t *testing.T) {
+	for _, bad := range []string{"", "x", "[]", `{"ID":"sshd-pam"}`, `{"ID":"x"}`, `{"Unused":"x"}`, "{}{}"} {
+		if s, err := readSight([]byte(bad)); !errors.Is(err, errSight) {
+			t.Errorf("%q: %+v, %v", bad, s, err)
+		}
+	}
+	if s, err := readSight([]byte(`{"ID":"list-none","Path":"/x"}`)); err != nil || s.Path != "/x" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	b := &bounded{most: 10}
+	if n, err := b.Write(bytes.Repeat([]byte("x"), 11)); n != 0 || !errors.Is(err, io.ErrShortBuffer) || b.Len() != 0 {
+		t.Error(n, err)
+	}
+}
+
+// The task says which list, and the child's words go no further than one line.
+func TestChildText(t *testing.T) {
+	c := &checker{}
+	c.reportSight(account{Account: otp.Account{Name: "al\x1bice"}}, true, settings{}, sight{ID: "list-damaged", Path: "/x\ny", Real: "/x\ny", Text: "\x1b[2J\nok: x"}, nil)
+	var b strings.Builder
+	if err := c.write(&b, "sshd", true); err != nil || strings.Count(b.String(), "\n") != 2 || strings.Contains(b.String(), "\x1b") {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	got := parseAccounts("a:x:1:2:g:/h:/s\nshort:x:1\n:x:1:2:g:/h:/s\nn:x:-1:2:g:/h:/s\nm:x:4294967295:2:g:/h:/s\nb:x:4294967294:0::/h:\n")
+	want := []account{{otp.Account{Name: "a", UID: 1, Home: "/h"}, 2}, {otp.Account{Name: "b", UID: 4294967294, Home: "/h"}, 0}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestQuoted(t *testing.T) {
+	for path, want := range map[string]string{"/etc/pam.d/sshd": "/etc/pam.d/sshd", "/a b": "'/a b'", "/a'b": `'/a'\''b'`, "/$(x)": "'/$(x)'"} {
+		if got := quoted(path); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Errors count most, then what could not be checked.
+func TestStatus(t *testing.T) {
+	var r report
+	for _, tt := range []struct {
+		severity
+		want int
+	}{{fine, 0}, {warning, 1}, {unchecked, 3}, {wrong, 2}, {fine, 2}} {
+		r.addAs(tt.severity, "", "", "", "%s", tt.severity)
+		if got := r.status(); got != tt.want {
+			t.Errorf("%d after %s, want %d", got, tt.severity, tt.want)
+		}
+	}
+}
+
+// Without libpam there is all but --login.
+func TestWithoutCgo(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "otpw-check")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), program, "--login", "root").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitUsage || !strings.Contains(string(out), "built without libpam") || !strings.Contains(string(out), "sshd: ") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Whatever stands in a file, reading it ends.
+func FuzzConfig(f *testing.F) {
+	for _, seed := range []string{
+		"auth required pam_otpw.so\n", "@include a\nauth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\n",
+		"auth substack a\n-session [x\\]y=1", "auth include service\nauth [success=9] x \\\n", "auth [default=reset success=2147483648] x y=[z z]\n",
+	} {
+		f.Add(seed, seed)
+	}
+	f.Fuzz(func(t *testing.T, service, included string) {
+		if len(service)+len(included) > 2000 {
+			return
+		}
+		dir := t.TempDir()
+		for name, text := range map[string]string{"service": service, "a": included} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := &checker{pam: libpam{dir, []string{dir}}}
+		c.service = "service"
+		c.checkService()
+	})
+}
