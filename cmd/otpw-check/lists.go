@@ -30,8 +30,7 @@ const childName = "otpw-check-list"
 
 // A task is what the child is asked.
 type task struct {
-	Pattern        string
-	Account        otp.Account
+	Path           string
 	Memory, Passes int  // the most that a hash may cost; 0: the default
 	NoLock         bool // no file is made beside the list
 }
@@ -40,7 +39,6 @@ type task struct {
 type sight struct {
 	ID    string // of the finding; empty: none
 	Text  string
-	Path  string
 	Real  string // where links lead
 	About string // what can be said of a list that can be read
 	// Left and Next are about one that can be used.
@@ -58,7 +56,7 @@ const (
 
 // childFindings are what a child may say.
 var childFindings = map[string]bool{
-	"list-none": true, "list-unreachable": true, "list-place": true, "list-unsafe": true, "list-damaged": true, "list-unreadable": true, "list-readonly": true,
+	"list-none": true, "list-unreachable": true, "list-unsafe": true, "list-damaged": true, "list-unreadable": true, "list-readonly": true,
 	"list-expired": true, "list-exhausted": true, "list-few": true, "list-cost": true,
 }
 
@@ -76,17 +74,13 @@ func inspectAsChild() int {
 
 // look looks at the list, as whoever this process is.
 func (t task) look() sight {
-	path, err := otp.ListPath(t.Pattern, t.Account)
-	if err != nil {
-		return sight{ID: "list-place", Text: err.Error()}
-	}
-	s := sight{Path: path, Real: path}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
+	s := sight{Real: t.Path}
+	if real, err := filepath.EvalSymlinks(t.Path); err == nil {
 		s.Real = real
 	}
-	status, err := otp.Inspect(path)
+	status, err := otp.Inspect(t.Path)
 	if err != nil {
-		s.ID, s.Text = idOf(err), err.Error()
+		s.ID, s.Text = idOf(err), strings.TrimPrefix(err.Error(), "list "+t.Path+": ")
 		return s
 	}
 	s.Unused, s.Total, s.Low, s.Far = status.Left.Unused, status.Left.Total, status.Left.Low(), status.Remote
@@ -193,8 +187,17 @@ func (c *checker) checkLists() {
 			if keeper != nil {
 				who = *keeper
 			}
-			s, err := c.see(who, task{pattern, a.Account, set.memory, set.passes, set.nolock})
-			sights[i] = func() { c.reportSight(a, named, set, s, err) }
+			path, err := otp.ListPath(pattern, a.Account)
+			if err != nil {
+				sights[i] = func() {
+					if named { // most accounts of a system have none
+						c.add("list-place", a.Name, "", "%v", err)
+					}
+				}
+				return
+			}
+			s, err := c.see(who, task{path, set.memory, set.passes, set.nolock})
+			sights[i] = func() { c.reportSight(who, a.Name+": "+path, path, named, set, s, err) }
 		}()
 	}
 	wait.Wait()
@@ -302,42 +305,41 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 const newList = "otpw-gen --print"
 
-// mends are what helps with what a child found; %s stands for the path.
+// mends are what helps with what a child found. Root shall not be told to change
+// anything below a path that a user says leads to his list, or chose.
 var mends = map[string]string{
-	"list-none": newList, "list-unsafe": "chown %[2]s %[1]s; chmod 0600 %[1]s", "list-damaged": newList, "list-expired": newList,
+	"list-none": newList, "list-unsafe": "as %s: chmod 0600 %s, or " + newList, "list-damaged": newList, "list-expired": newList,
 	"list-exhausted": newList, "list-few": "otpw-gen unlock, or " + newList,
 	"list-cost": "kdf_max_memory= or kdf_max_passes= for the module, or " + newList,
 }
 
-// reportSight says what a child found.
-func (c *checker) reportSight(a account, named bool, set settings, s sight, err error) {
-	where := a.Name
-	if s.Path != "" {
-		where += ": " + s.Path
-	}
-	if s.Real != s.Path {
-		where += " -> " + s.Real
+// reportSight says what a child found of somebody's list. What it put into words is
+// quoted: it could look like ours.
+func (c *checker) reportSight(who account, where, path string, named bool, set settings, s sight, err error) {
+	if err == nil && s.Real != path {
+		where += fmt.Sprintf(" -> %q", s.Real)
 	}
 	switch {
 	case errors.Is(err, errNotRoot):
 		c.add("not-root", where, "", "%v", err)
-		return
 	case err != nil:
 		c.add("list-unchecked", where, "", "%v", err)
-		return
-	case !named && (s.ID == "list-none" || s.ID == "list-unreachable" || s.ID == "list-place"):
-		return // most accounts of a system have none
+	case !named && (s.ID == "list-none" || s.ID == "list-unreachable"): // most accounts of a system have none
 	case s.ID == "list-none" && set.nullok:
 		c.fine(where, "no list; nullok lets the rest of the stack decide")
-		return
 	case s.ID != "":
 		mend := mends[s.ID]
-		if strings.Contains(mend, "%[1]s") {
-			mend = fmt.Sprintf(mend, quoted(s.Real), quoted(a.Name))
+		if s.ID == "list-unsafe" {
+			mend = fmt.Sprintf(mend, quoted(who.Name), quoted(path))
 		}
-		c.add(s.ID, where, mend, "%s", strings.TrimPrefix(s.Text, "list "+s.Path+": "))
-		return
+		c.add(s.ID, where, mend, "%q", s.Text)
+	default:
+		c.reportUsable(where, set, s)
 	}
+}
+
+// reportUsable says what is not well with a list that can be used.
+func (c *checker) reportUsable(where string, set settings, s sight) {
 	before := len(c.findings)
 	if s.Low {
 		c.add("list-low", where, newList, "%d of %d passwords left, or its last day is near", s.Unused, s.Total)
@@ -349,6 +351,6 @@ func (c *checker) reportSight(a account, named bool, set settings, s sight, err 
 		c.add("list-remote", where, "the argument trust_locks, or legacy_lock", "it lies on a file system of another host: unless it is said that its locks work, the module does as with legacy_lock")
 	}
 	if len(c.findings) == before {
-		c.fine(where, "%s", s.About)
+		c.fine(where, "%q", s.About)
 	}
 }

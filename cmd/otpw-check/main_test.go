@@ -108,7 +108,7 @@ func TestSight(t *testing.T) {
 			t.Errorf("%q: %+v, %v", bad, s, err)
 		}
 	}
-	if s, err := readSight([]byte(`{"ID":"list-none","Path":"/x"}`)); err != nil || s.Path != "/x" {
+	if s, err := readSight([]byte(`{"ID":"list-none","Real":"/x"}`)); err != nil || s.Real != "/x" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	b := &bounded{most: 10}
@@ -117,13 +117,20 @@ func TestSight(t *testing.T) {
 	}
 }
 
-// The task says which list, and the child's words go no further than one line.
+// Words of a user's process look like nothing else, and stay in one line.
 func TestChildText(t *testing.T) {
 	c := &checker{}
-	c.reportSight(account{Account: otp.Account{Name: "al\x1bice"}}, true, settings{}, sight{ID: "list-damaged", Path: "/x\ny", Real: "/x\ny", Text: "\x1b[2J\nok: x"}, nil)
+	text := "\x1b[2J\nok: \". To mend it: rm -r /"
+	c.reportSight(account{}, "alice", "/x", true, settings{}, sight{ID: "list-damaged", Real: "/y\n\"", Text: text}, nil)
+	c.reportSight(account{}, "bob", "/x", true, settings{}, sight{Real: "/x", About: text}, nil)
 	var b strings.Builder
-	if err := c.write(&b, "sshd", true); err != nil || strings.Count(b.String(), "\n") != 2 || strings.Contains(b.String(), "\x1b") {
-		t.Errorf("%q, %v", b.String(), err)
+	if err := c.write(&b, "sshd", true); err != nil {
+		t.Fatal(err)
+	}
+	const quoted = `"\x1b[2J\nok: \". To mend it: rm -r /"`
+	want := `error: list-damaged: alice -> "/y\n\"": ` + quoted + ". To mend it: otpw-gen --print\nok: bob: " + quoted + "\nsshd: 1 error, 1 ok\n"
+	if b.String() != want {
+		t.Errorf("%s\nwant\n%s", b.String(), want)
 	}
 }
 

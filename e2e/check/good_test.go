@@ -89,7 +89,7 @@ func TestText(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	r := m.Run(t, nil, "", m.program, "--user", "alice", "--verbose")
-	if lines := strings.Split(r.Stdout, "\n"); r.Status != 0 || len(lines) != 6 || !strings.Contains(r.Stdout, "ok: alice: /home/alice/.otpw: OTPW2, ") {
+	if lines := strings.Split(r.Stdout, "\n"); r.Status != 0 || len(lines) != 6 || !strings.Contains(r.Stdout, `ok: alice: /home/alice/.otpw: "OTPW2, 80 of 80 passwords left"`) {
 		t.Errorf("%+v", r)
 	}
 	m.pam("auth optional pam_otpw.so", "auth required pam_permit.so")
