@@ -3,14 +3,18 @@
 package main
 
 import (
+	"bytes"
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // The files of the module, by the rules of pam/entry/pam_otpw.c and pam/worker/worker.c.
@@ -104,13 +108,31 @@ func (c *checker) checkWay(path string) bool {
 // versionMark is in all files of the module: see pam/protocol.h and pam/module.
 var versionMark = regexp.MustCompile(`otpw-version:([0-9A-Za-z._+~-]{1,100});`)
 
-const unreadable = "?" // no version
+const (
+	unreadable = "?"     // no version
+	maxModule  = 1 << 28 // bytes; more is no module
+)
+
+var errNotPlain = errors.New("not a regular file, or too large")
+
+// readPlain reads a regular file; of anything else it could be waiting forever.
+func readPlain(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() || fi.Size() > maxModule {
+		return nil, errNotPlain
+	}
+	return io.ReadAll(io.LimitReader(f, maxModule))
+}
 
 // versionOf reads the version off a file, without running it. "": it has none.
 func (c *checker) versionOf(path string) string {
-	data, err := os.ReadFile(path)
-	if err != nil { // the worker's mode says that only root can
-		if !errors.Is(err, fs.ErrNotExist) {
+	data, err := readPlain(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) { // the worker's mode says that only root can
 			c.add("not-root", path, "", "its version cannot be read: %v", bareError(err))
 		}
 		return unreadable
@@ -145,12 +167,13 @@ func orNone(v string) string {
 }
 
 // checkLibrary looks whether a file is a library that programs like this one can
-// load. One that is not there was reported already.
+// load. One that cannot be read was reported already.
 func (c *checker) checkLibrary(path string) bool {
-	lib, err := elf.Open(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	data, err := readPlain(path)
+	if err != nil {
 		return false
 	}
+	lib, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
 		c.add("module-broken", path, installCommand, "%v", err)
 		return false

@@ -45,6 +45,10 @@ var brokenModule = []broken{
 	{"module that others write", shell("chmod 0666 MODULES/pam_otpw.so"), "", 2, []string{"error module-unsafe  mode is 0666.* chmod 0644 "}},
 	{"module nobody reads", shell("chmod 0600 MODULES/pam_otpw.so"), "", 2, []string{"error module-unsafe  mode is 0600"}},
 	{"folder that others write", shell("chmod 1777 MODULES"), "", 2, []string{"error module-unsafe  security: mode is 1777.* chmod 0755 "}},
+	{"module is a fifo", shell("rm MODULES/pam_otpw.so; mkfifo -m 0644 MODULES/pam_otpw.so"), "", 2, []string{"error module-unsafe  not a regular file"}},
+	{"core is a fifo", shell("rm MODULES/pam_otpw/core.so; mkfifo -m 0644 MODULES/pam_otpw/core.so"), "", 2, []string{"error core-unsafe  not a regular file"}},
+	{"configuration is a fifo", shell("rm /etc/pam.d/sshd; mkfifo -m 0644 /etc/pam.d/sshd"), "", 2, []string{
+		"error pam-include  not a regular file", "warning pam-other", "error pam-absent", "error pam-account", "error pam-session"}},
 	{"cut module", shell("truncate -s 4000 MODULES/pam_otpw.so; printf 'otpw-version:x;' >>MODULES/pam_otpw.so"), "", 2,
 		[]string{"error module-broken", "error version-mixed"}},
 	{"core of another machine", shell(`printf '\003\000' | dd of=MODULES/pam_otpw/core.so bs=1 seek=18 conv=notrunc 2>/dev/null`), "", 2, []string{"error module-broken  core.so: is ET_DYN for EM_386"}},
