@@ -150,6 +150,16 @@ func TestQuoted(t *testing.T) {
 	}
 }
 
+// Arguments of the line come after those of the site, and win.
+func TestSettings(t *testing.T) {
+	c := &checker{site: otp.Site{Module: []otp.SiteArg{{Line: 2, Text: "user=a"}, {Line: 3, Text: "kdf_max_memory=1"}, {Line: 4, Text: "kdf_max_passes=3"}}}}
+	got := c.settings(line{args: []string{"user=b", "kdf_max_memory=2", "kdf_max_memory=4", "nolock", "nullok", "decoy", "use_first_pass", "file=/x"}})
+	want := settings{decoy: true, nullok: true, first: true, nolock: true, locks: true, file: "/x", user: "b", memory: 4096, passes: 3}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 // Errors count most, then what could not be checked.
 func TestStatus(t *testing.T) {
 	var r report

@@ -180,7 +180,11 @@ func (r *report) write(w io.Writer, what string, all bool) error {
 	var counts []string
 	for _, s := range severities {
 		if n := r.count(s.severity); n > 0 {
-			counts = append(counts, fmt.Sprintf("%d %s", n, s.severity))
+			plural := ""
+			if n > 1 && (s.severity == wrong || s.severity == warning) {
+				plural = "s"
+			}
+			counts = append(counts, fmt.Sprintf("%d %s%s", n, s.severity, plural))
 		}
 	}
 	slices.Reverse(counts)

@@ -121,13 +121,13 @@ func parseSshd(out string) map[string]string {
 func (c *checker) judgeSshd(where, user string, set map[string]string) {
 	before := len(c.findings)
 	if set["usepam"] != "yes" {
-		c.add("sshd-pam", where, "UsePAM yes", "UsePAM is %s: sshd does not ask PAM", set["usepam"])
+		c.add("sshd-pam", where, "UsePAM yes, before any other", "UsePAM is %s: sshd does not ask PAM", set["usepam"])
 	}
 	if set["kbdinteractiveauthentication"] != "yes" {
-		c.add("sshd-keyboard", where, "KbdInteractiveAuthentication yes", "KbdInteractiveAuthentication is %s: nobody can be asked for a one-time password", set["kbdinteractiveauthentication"])
+		c.add("sshd-keyboard", where, "KbdInteractiveAuthentication yes, before any other", "KbdInteractiveAuthentication is %s: nobody can be asked for a one-time password", set["kbdinteractiveauthentication"])
 	}
 	if set["passwordauthentication"] == "yes" {
-		c.add("sshd-password", where, "PasswordAuthentication no", "PasswordAuthentication is yes: sshd takes a password before anybody has seen the number, and a failed one breaks off the login")
+		c.add("sshd-password", where, "PasswordAuthentication no, before any other", "PasswordAuthentication is yes: sshd takes a password before anybody has seen the number, and a failed one breaks off the login")
 	}
 	if set["permitrootlogin"] != "yes" && user == "root" {
 		c.add("sshd-root", where, "PermitRootLogin yes", "PermitRootLogin is %s: root does not get in with a one-time password", set["permitrootlogin"])

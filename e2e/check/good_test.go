@@ -61,6 +61,7 @@ func TestGood(t *testing.T) {
 		"the pseudo-user": {func(m *machine) {
 			m.shell("echo otpw:x:150:150::/var/lib/otpw:/bin/false >>/etc/passwd; mkdir -m 0700 /var/lib/otpw; mv /home/alice/.otpw /var/lib/otpw/alice; chown -R 150:150 /var/lib/otpw")
 		}, []string{"--user", "alice"}},
+		"a user called like the pseudo-user": {shell("echo otpw:x:1500:1500::/var/lib/otpw:/bin/false >>/etc/passwd"), []string{"--user", "alice"}},
 		"linked list": {func(m *machine) {
 			m.shell("mkdir /home/away; mv /home/alice/.otpw /home/away/list; chown -R " + m.alice.Name + " /home/away; ln -s /home/away/list /home/alice/.otpw; chown -h alice /home/alice/.otpw")
 		}, []string{"--user", "alice"}},
