@@ -44,6 +44,7 @@ type sight struct {
 	// Left and Next are about one that can be used.
 	Unused, Total   int
 	Low, Three, Far bool
+	Mode            bool // it is its mode that is unsafe
 }
 
 const (
@@ -81,6 +82,7 @@ func (t task) look() sight {
 	status, err := otp.Inspect(t.Path)
 	if err != nil {
 		s.ID, s.Text = idOf(err), strings.TrimPrefix(err.Error(), "list "+t.Path+": ")
+		s.Mode = errors.Is(err, otp.ErrMode)
 		return s
 	}
 	s.Unused, s.Total, s.Low, s.Far = status.Left.Unused, status.Left.Total, status.Left.Low(), status.Remote
@@ -226,7 +228,12 @@ func (c *checker) chooseAccounts() (accounts []account, named bool) {
 	if err != nil {
 		c.add("list-unchecked", "", "", "%v", err)
 	}
-	return all, false
+	for _, a := range all {
+		if c.root || a.UID == os.Geteuid() { // that others were not looked at has been said
+			accounts = append(accounts, a)
+		}
+	}
+	return accounts, false
 }
 
 // see looks at a list with somebody's ids.
@@ -308,7 +315,7 @@ const newList = "otpw-gen --print"
 // mends are what helps with what a child found. Root shall not be told to change
 // anything below a path that a user says leads to his list, or chose.
 var mends = map[string]string{
-	"list-none": newList, "list-unsafe": "as %s: chmod 0600 %s, or " + newList, "list-damaged": newList, "list-expired": newList,
+	"list-none": newList, "list-damaged": newList, "list-expired": newList,
 	"list-exhausted": newList, "list-few": "otpw-gen unlock, or " + newList,
 	"list-cost": "kdf_max_memory= or kdf_max_passes= for the module, or " + newList,
 }
@@ -329,8 +336,11 @@ func (c *checker) reportSight(who account, where, path string, named bool, set s
 		c.fine(where, "no list; nullok lets the rest of the stack decide")
 	case s.ID != "":
 		mend := mends[s.ID]
-		if s.ID == "list-unsafe" {
-			mend = fmt.Sprintf(mend, quoted(who.Name), quoted(path))
+		switch as := "as " + quoted(who.Name) + ": "; {
+		case s.ID == "list-unsafe" && s.Mode:
+			mend = as + "chmod 0600 " + quoted(path)
+		case s.ID == "list-unsafe":
+			mend = as + "rm " + quoted(path) + ", then " + newList
 		}
 		c.add(s.ID, where, mend, "%q", s.Text)
 	default:

@@ -204,9 +204,9 @@ var brokenLists = []broken{
 	}, "--user alice.lock", 2, []string{"error list-place  could be mistaken"}},
 	{"another's", list("chown root .otpw"), "--user alice", 2, []string{"error list-unreadable"}},
 	{"another's that all can read", list("chown keeper .otpw; chmod 0666 .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid"}},
-	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* chmod 0600 /home/alice/.otpw"}},
+	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"for all, of all lists", list("chmod 0644 .otpw"), "--all-lists", 2, []string{"error list-unsafe"}},
-	{"a fifo", list("rm .otpw; mkfifo -m 0600 .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-unsafe  not a regular file"}},
+	{"a fifo", list("rm .otpw; mkfifo -m 0600 .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-unsafe  not a regular file.* as alice: rm /home/alice/.otpw, then "}},
 	{"a link of somebody else's", list("mv .otpw x; ln -s x .otpw; chown -h keeper .otpw"), "--user alice", 2, []string{"error list-unsafe  a link, owned by uid"}},
 	{"too large", list("truncate -s 2M .otpw"), "--user alice", 2, []string{"error list-unsafe  bytes"}},
 	{"damaged", list("sed -i 's/^entries: .*/entries: x/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-damaged  line 3: "}},
@@ -254,6 +254,7 @@ func (m *machine) revoke(but int) {
 var ordinary = []broken{
 	{"own list", shell("chmod 0644 /etc/ssh/host_key"), "alice: --user alice", 3, []string{"unchecked not-root  sudo otpw-check", "unchecked not-root  worker: its version"}},
 	{"another's list", func(*machine) {}, "alice: --user keeper", 3, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "unchecked not-root  keeper: .*only root"}},
+	{"all lists, which is the own", list("chmod 0644 .otpw"), "alice: --all-lists", 2, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "error list-unsafe  as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"files for root only", shell("chmod 0600 /etc/pam.d/sshd"), "alice:", 2, []string{
 		"unchecked not-root", "unchecked sshd-untested", "unchecked pam-unreadable  permission denied", "warning pam-other", "error pam-absent", "error pam-account", "error pam-session"}},
 	{"own list, broken", list("chmod 0644 .otpw"), "alice: --user alice", 2, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "error list-unsafe"}},
