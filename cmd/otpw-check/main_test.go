@@ -77,15 +77,16 @@ func TestMethods(t *testing.T) {
 		found  []string
 		keyToo bool
 	}{
-		"any":                                       {nil, false},
-		"publickey":                                 {[]string{"sshd-methods"}, true},
-		"publickey keyboard-interactive":            {nil, false},
-		"publickey,keyboard-interactive":            {nil, true},
-		"publickey,keyboard-interactive:pam":        {nil, true},
-		"publickey,keyboard-interactive:bsdauth":    {[]string{"sshd-methods"}, true},
-		"hostbased,keyboard-interactive publickey":  {[]string{"sshd-methods"}, true},
-		"password publickey,keyboard-interactive":   {nil, true}, // password is turned off
-		"keyboard-interactive,keyboard-interactive": {nil, false},
+		"any":       {nil, false},
+		"publickey": {[]string{"sshd-methods"}, true},
+		"keyboard-interactive publickey,keyboard-interactive": {nil, false},
+		"publickey keyboard-interactive":                      {nil, false},
+		"publickey,keyboard-interactive":                      {nil, true},
+		"publickey,keyboard-interactive:pam":                  {nil, true},
+		"publickey,keyboard-interactive:bsdauth":              {[]string{"sshd-methods"}, true},
+		"hostbased,keyboard-interactive publickey":            {[]string{"sshd-methods"}, true},
+		"password publickey,keyboard-interactive":             {nil, true}, // password is turned off
+		"keyboard-interactive,keyboard-interactive":           {nil, false},
 	} {
 		c := &checker{keyToo: true}
 		c.judgeSshd("x", "", parseSshd(on+"authenticationmethods "+methods+"\n"))

@@ -77,14 +77,14 @@ func (c *checker) checkAuth(s *service) {
 		c.add("pam-other", c.pam.configs[0]+"/"+s.name, "", "has no auth lines: PAM takes those of other")
 	}
 	missing := c.missing(stack)
-	i := slices.IndexFunc(stack, func(l line) bool { return classOf(l) == classOTPW && !l.substack })
+	i := slices.IndexFunc(stack, line.isOTPW)
 	if i < 0 {
 		c.add("pam-absent", s.main(), requiredLine, "no auth line, neither there nor in what it includes, names pam_otpw.so")
 		c.checkArguments(line{}) // those of the site
 		return
 	}
 	for n, l := range stack {
-		if classOf(l) == classOTPW && !l.substack {
+		if l.isOTPW() {
 			c.otpw = append(c.otpw, l)
 			missing[l.module] = !c.checkModule(c.pam.path(l.module), l.where())
 			c.checkArguments(l)
@@ -135,7 +135,7 @@ func (c *checker) returns(missing map[string]bool) returns {
 			return all
 		case classPermit:
 			return []result{success}
-		case classDeny:
+		case classDeny, classRoot: // what root gets from himself is not looked at
 			return []result{authErr}
 		case classGate, classChoice:
 			return []result{success, authErr, permDenied, ignored}
@@ -147,64 +147,88 @@ func (c *checker) returns(missing map[string]bool) returns {
 
 // judge says what is wrong with the ends that an auth stack may come to.
 func (c *checker) judge(stack []line, ends []end, missing bool) {
-	ours := stack[slices.IndexFunc(stack, func(l line) bool { return classOf(l) == classOTPW && !l.substack })]
-	at := func(i int) string { return stack[i-1].where() + " (" + stack[i-1].name() + ")" }
-	reached, accepted, also := false, false, true
-	for _, e := range ends {
-		reached = reached || e.called > 0
-		accepted = accepted || e.granted && e.called > 0 && e.otpw == success
-		also = also && !(e.granted && e.called > 0 && e.otpw == success && e.proof == 0)
-	}
-	hole := wrong
-	mend := requiredLine
-	if c.keyToo { // what sshd has asked for before
-		hole = warning
+	ours := stack[slices.IndexFunc(stack, line.isOTPW)].where()
+	in := func(e end) bool { return e.granted && e.called > 0 && e.otpw == success }
+	switch {
+	case !slices.ContainsFunc(ends, func(e end) bool { return e.called > 0 }):
+		c.add("pam-unreached", ours, "put it before what ends the stack", "pam_otpw is never asked: what stands before it always ends the stack")
+		c.judgeWithout(stack, ends)
+		return
+	case missing: // that is what is wrong
+	case !slices.ContainsFunc(ends, in):
+		c.add("pam-nobody", ours, requiredLine, "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
+	case slices.ContainsFunc(ends, func(e end) bool { return in(e) && e.proof == 0 }):
+		c.fine(ours, "who has a one-time password gets in")
+	default:
+		c.fine(ours, "who gets in needs a one-time password, and something else")
 	}
 	for _, e := range ends {
 		if e.called > 1 {
-			c.add("pam-twice", ours.where(), "take one of the lines out", "there are ways through the stack on which pam_otpw is asked twice")
-		}
-		if !e.granted || e.called > 0 && e.otpw == success {
-			continue
+			c.add("pam-twice", ours, "take one of the lines out", "there are ways through the stack on which pam_otpw is asked twice")
 		}
 		switch {
-		case e.called == 0 && reached && e.proof > 0:
-			c.add("pam-before", at(e.proof), "put "+ours.where()+" before it", "lets in whom it accepts, without a one-time password")
-		case e.called == 0 && reached && e.chosen > 0:
-			c.add("pam-before", at(e.chosen), "", "lets in without a one-time password, depending on what it says")
-		case e.called == 0 && reached:
-			c.addAs(hole, "pam-everybody", ours.where(), "put it before what ends the stack", "there is a way past it on which nobody has to prove anything")
+		case !e.granted || in(e):
 		case e.called == 0:
-		case e.otpw == ignored && e.proof == 0 && e.chosen == 0:
-			c.addAs(hole, "pam-no-list", ours.where(), "take nullok out, or pam_deny.so behind it", "with nullok, who has no list is let in without proving anything")
+			c.judgePassed(stack, ours, e.trace)
 		case e.otpw == ignored:
-		case e.proof > 0:
-			c.add("pam-instead", ours.where(), mend, "who is refused by it can get in with %s", at(e.proof))
-		case e.chosen > 0:
-			c.add("pam-instead", ours.where(), mend, "who is refused by it can get in depending on what %s says", at(e.chosen))
+			c.judgeIgnored(ours, e.trace)
 		default:
-			c.addAs(hole, "pam-everybody", ours.where(), mend, "whom it refuses is let in all the same (%s)", resultNames[e.otpw])
+			c.judgeRefused(stack, ours, e.trace)
 		}
 	}
+}
+
+// hole is how bad it is that PAM lets somebody in who has proved nothing to it.
+func (c *checker) hole() severity {
+	if c.keyToo {
+		return warning
+	}
+	return wrong
+}
+
+// moduleAt says which module a trace names.
+func moduleAt(stack []line, i int) string {
+	return stack[i-1].where() + " (" + stack[i-1].name() + ")"
+}
+
+// judgePassed is about who gets in without being asked by pam_otpw, in line ours.
+func (c *checker) judgePassed(stack []line, ours string, t trace) {
 	switch {
-	case !reached:
-		c.add("pam-unreached", ours.where(), "put it before what ends the stack", "pam_otpw is never asked: what stands before it always ends the stack")
-		c.judgeWithout(stack, ends, hole)
-	case missing:
-	case !accepted:
-		c.add("pam-nobody", ours.where(), requiredLine, "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
-	case also:
-		c.fine(ours.where(), "who gets in needs a one-time password, and something else")
+	case t.proof > 0 && t.passed > 0:
+		c.fine(moduleAt(stack, t.passed), "decides who needs a one-time password; the others get in with %s", moduleAt(stack, t.proof))
+	case t.proof > 0:
+		c.add("pam-before", moduleAt(stack, t.proof), "put "+ours+" before it", "lets in whom it accepts, without a one-time password")
+	case t.chosen > 0:
+		c.add("pam-before", moduleAt(stack, t.chosen), "", "lets in without a one-time password, depending on what it says")
 	default:
-		c.fine(ours.where(), "who has a one-time password gets in")
+		c.addAs(c.hole(), "pam-everybody", ours, "put it before what ends the stack", "there is a way past it on which nobody has to prove anything")
+	}
+}
+
+// judgeIgnored is about who gets in without a list, by nullok.
+func (c *checker) judgeIgnored(ours string, t trace) {
+	if t.proof == 0 && t.chosen == 0 {
+		c.addAs(c.hole(), "pam-no-list", ours, "take nullok out, or let something behind it ask for the password", "with nullok, who has no list is let in without proving anything")
+	}
+}
+
+// judgeRefused is about who gets in after a refusal.
+func (c *checker) judgeRefused(stack []line, ours string, t trace) {
+	switch {
+	case t.proof > 0:
+		c.add("pam-instead", ours, requiredLine, "who is refused by it can get in with %s", moduleAt(stack, t.proof))
+	case t.chosen > 0:
+		c.add("pam-instead", ours, requiredLine, "who is refused by it can get in depending on what %s says", moduleAt(stack, t.chosen))
+	default:
+		c.addAs(c.hole(), "pam-everybody", ours, requiredLine, "whom it refuses is let in all the same (%s)", resultNames[t.otpw])
 	}
 }
 
 // judgeWithout says whether a stack without pam_otpw lets everybody in.
-func (c *checker) judgeWithout(stack []line, ends []end, hole severity) {
+func (c *checker) judgeWithout(stack []line, ends []end) {
 	for _, e := range ends {
 		if e.granted && e.proof == 0 && e.chosen == 0 {
-			c.addAs(hole, "pam-everybody", stack[0].where(), requiredLine, "nobody has to prove anything")
+			c.addAs(c.hole(), "pam-everybody", stack[0].where(), requiredLine, "nobody has to prove anything")
 		}
 	}
 }
@@ -246,7 +270,7 @@ func (c *checker) checkSession(s *service) {
 		c.add("pam-session", place(s, stack, "session"), "session required pam_unix.so", "no session can be opened with the session lines%s", ofOther(other))
 		return
 	}
-	if len(c.otpw) > 0 && !slices.ContainsFunc(stack, func(l line) bool { return classOf(l) == classOTPW && !l.substack }) {
+	if len(c.otpw) > 0 && !slices.ContainsFunc(stack, line.isOTPW) {
 		c.add("pam-notice", s.main(), sessionLine, "no session line names pam_otpw.so: nobody sees how many passwords remain, and the notice stays in the environment")
 	}
 }
@@ -269,7 +293,7 @@ func (c *checker) checkUseless(s *service) {
 	for _, kind := range []string{"account", "password"} {
 		stack, _ := s.stack(kind)
 		for _, l := range stack {
-			if classOf(l) == classOTPW && !l.substack {
+			if l.isOTPW() {
 				c.add("pam-useless", l.where(), "take the line out", "pam_otpw.so does nothing in %s lines", kind)
 			}
 		}

@@ -26,6 +26,7 @@ type trace struct {
 	called int8   // how many times it was, up to 2
 	proof  int    // the latest module that somebody had to prove something to
 	chosen int    // the latest module that chose where to go on
+	passed int    // the one that chose to go past pam_otpw, and on
 }
 
 // A way is a trace at one place of the stack.
@@ -104,7 +105,11 @@ func (w way) step(stack []line, r result) way {
 		w.now = negative
 		w.leave(stack, l.level)
 	case do > 0:
+		from := w.at
 		w.jump(stack, l.level, int(do))
+		if classOf(l) == classChoice && slices.ContainsFunc(stack[from:w.at+1], line.isOTPW) {
+			w.passed = from + 1
+		}
 	}
 	w.at++
 	return w
@@ -157,16 +162,21 @@ const (
 	classChoice              // something about the user or where he comes from
 	classPermit              // it always succeeds
 	classDeny                // it always fails
+	classRoot                // root asks: su and the like ask root for nothing
 )
 
 var classes = map[class]string{
 	classOTPW:   "pam_otpw",
 	classPermit: "pam_permit",
 	classDeny:   "pam_deny",
-	classChoice: "pam_access pam_group pam_listfile pam_localuser pam_rhosts pam_rootok pam_securetty pam_succeed_if pam_time pam_usertype pam_wheel",
+	classRoot:   "pam_rootok",
+	classChoice: "pam_access pam_group pam_listfile pam_localuser pam_rhosts pam_securetty pam_succeed_if pam_time pam_usertype pam_wheel",
 	classGate: "pam_cap pam_echo pam_env pam_exec pam_faildelay pam_faillock pam_gnome_keyring pam_keyinit pam_kwallet pam_kwallet5 " +
 		"pam_limits pam_loginuid pam_mail pam_motd pam_mkhomedir pam_nologin pam_selinux pam_shells pam_tally2 pam_umask pam_warn pam_xauth",
 }
+
+// isOTPW reports whether it is a line of our module.
+func (l line) isOTPW() bool { return classOf(l) == classOTPW && !l.substack }
 
 func classOf(l line) class {
 	name := strings.TrimSuffix(l.name(), ".so")

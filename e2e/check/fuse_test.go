@@ -29,9 +29,7 @@ func (m *machine) fuse(home string, owner *world.Account, answers bool) {
 	list, err := os.ReadFile(home + "/.otpw")
 	m.do(err)
 	if !world.Exists("/dev/fuse") {
-		m.do(os.WriteFile("/dev/fuse", nil, 0o600))
-		m.do(unix.Mknod("/dev/fuse.node", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))))
-		m.do(os.Rename("/dev/fuse.node", "/dev/fuse"))
+		m.do(unix.Mknod("/dev/fuse", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))))
 	}
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	m.do(err)

@@ -50,7 +50,11 @@ func TestGood(t *testing.T) {
 			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
 			m.shell("rm /home/alice/.otpw")
 		}, []string{"--user", "alice"}},
-		"decoys": {func(m *machine) { m.pam("auth required pam_otpw.so decoy debug reask") }, nil},
+		"one-time passwords from outside": {func(m *machine) {
+			m.pam("auth [success=2 default=ignore] pam_access.so noaudit", otpwLine, "auth [default=1] pam_permit.so", "auth required pam_unix.so", "auth required pam_env.so")
+		}, nil},
+		"root asks": {func(m *machine) { m.pam("auth sufficient pam_rootok.so", otpwLine) }, nil},
+		"decoys":    {func(m *machine) { m.pam("auth required pam_otpw.so decoy debug reask") }, nil},
 		"site": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "debug", "prompt=One-time password", "[generator]", "least_entropy=60")
 		}, nil},
