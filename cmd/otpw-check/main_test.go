@@ -71,6 +71,23 @@ func TestFolders(t *testing.T) {
 	}
 }
 
+// Where there is one file for all services, PAM reads that.
+func TestOldConfig(t *testing.T) {
+	dir := t.TempDir()
+	defer func(before string) { oldConfig = before }(oldConfig)
+	oldConfig = dir + "/pam.conf"
+	for _, want := range []string{"pam-missing", "pam-unreadable"} {
+		c := &checker{pam: libpam{dir, []string{dir + "/pam.d"}}}
+		c.checkService()
+		if len(c.findings) != 1 || c.findings[0].ID != want {
+			t.Errorf("%v, want %s", c.findings, want)
+		}
+		if err := os.WriteFile(oldConfig, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestMethods(t *testing.T) {
 	const on = "usepam yes\nkbdinteractiveauthentication yes\npasswordauthentication no\npubkeyauthentication yes\nhostbasedauthentication no\n"
 	for methods, want := range map[string]struct {

@@ -32,6 +32,9 @@ func (c *checker) checkService() {
 		c.checkConfig(file)
 	}
 	switch {
+	case !slices.ContainsFunc(c.pam.configs, exists) && exists(oldConfig):
+		c.add("pam-unreadable", oldConfig, "", "there is none of the folders %s, so PAM reads this file, which otpw-check does not understand", strings.Join(c.pam.configs, ", "))
+		return
 	case len(s.lines)+len(s.other) == 0 && !s.stuck:
 		c.add("pam-missing", c.pam.configs[0]+"/"+s.name, "", "PAM has no configuration of this service, nor of other: it denies everything")
 		return
@@ -43,6 +46,10 @@ func (c *checker) checkService() {
 	c.checkSession(s)
 	c.checkUseless(s)
 }
+
+// oldConfig is what PAM reads where it has no folder of configurations; a variable
+// for the tests.
+var oldConfig = "/etc/pam.conf"
 
 func (c *checker) reportMistake(m mistake) {
 	switch {

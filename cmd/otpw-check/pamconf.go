@@ -293,57 +293,61 @@ func token(s string) (word, rest string, found bool) {
 // parse makes of a line what PAM makes of it.
 func (r *pamReader) parse(t text, file, kind string, depth, level int) []line {
 	l := line{file: file, number: t.number, level: level}
-	wrong := func(format string, args ...any) {
-		r.mistakes = append(r.mistakes, mistake{l.where(), fmt.Sprintf(format, args...), nil})
-	}
-	word, rest, found := token(t.string)
-	if !found {
-		return nil
-	}
+	word, rest, _ := token(t.string)
 	if strings.EqualFold(word, "@include") { // of Debian
 		name, _, _ := token(rest)
 		return r.include(l, name, kind, depth, level, true)
 	}
-	word, l.silent = strings.CutPrefix(word, "-")
-	l.kind = strings.ToLower(word)
-	valid := slices.Contains(kinds, l.kind)
-	if !valid {
-		l.kind = "auth"
-		if kind != "" {
-			l.kind = kind
-		}
-	}
+	valid := l.setKind(word, kind)
 	if kind != "" && kind != l.kind {
 		return nil
 	}
 	if !valid {
-		wrong("%q is none of auth, account, session, password: PAM denies here", word)
+		r.wrong(l, "%q is none of auth, account, session, password: PAM denies here", word)
 	}
 	control, rest, found := token(rest)
 	if !found {
-		wrong("nothing but %q: PAM denies here", word)
+		r.wrong(l, "nothing but %q: PAM denies here", word)
 		l.setDefault(bad)
 		return []line{l}
 	}
 	module, rest, found := token(rest)
 	switch low := strings.ToLower(control); {
-	case low == "include" || low == "substack":
-		return r.include(l, module, l.kind, depth, level+map[string]int{"substack": 1}[low], false)
+	case low == "include":
+		return r.include(l, module, l.kind, depth, level, false)
+	case low == "substack":
+		return r.include(l, module, l.kind, depth, level+1, false)
 	case !l.setControl(control):
-		wrong("%q is not a control: PAM takes any result for a failure", control)
+		r.wrong(l, "%q is not a control: PAM takes any result for a failure", control)
 	}
 	if !found {
-		wrong("no module: PAM denies here")
+		r.wrong(l, "no module: PAM denies here")
 	} else if valid {
 		l.module = module
 	}
-	for {
-		var arg string
-		if arg, rest, found = token(rest); !found {
-			return []line{l}
-		}
+	for arg, rest, found := token(rest); found; arg, rest, found = token(rest) {
 		l.args = append(l.args, arg)
 	}
+	return []line{l}
+}
+
+func (r *pamReader) wrong(l line, format string, args ...any) {
+	r.mistakes = append(r.mistakes, mistake{l.where(), fmt.Sprintf(format, args...), nil})
+}
+
+// setKind reads the kind. A word that is none stands for what is being included, or
+// for the most sensitive one.
+func (l *line) setKind(word, included string) (valid bool) {
+	word, l.silent = strings.CutPrefix(word, "-")
+	l.kind = strings.ToLower(word)
+	if slices.Contains(kinds, l.kind) {
+		return true
+	}
+	l.kind = "auth"
+	if included != "" {
+		l.kind = included
+	}
+	return false
 }
 
 var kinds = []string{"auth", "account", "session", "password"}
