@@ -25,8 +25,8 @@ It prints one line for each thing that is not as it should be: how bad it is, a
 name for scripts, where, what is wrong, and the line or command that mends it.
 
 Exit status: 0 all is fine; 1 there are warnings; 2 there are errors: somebody is
-locked out, or gets in who should not; 3 something could not be looked at, and
-there are no errors.`
+locked out, or gets in who should not, or --login was refused; 3 something could
+not be looked at, and there are no errors.`
 
 	examples = `  otpw-check                        the service sshd
   otpw-check --user alice           and her list, and what sshd has for her
@@ -85,7 +85,7 @@ func newCommand() *cobra.Command {
 	f.StringVar(&c.sshdConfig, "sshd-config", "", "sshd's settings are in this `file`; also for a service that is not sshd")
 	f.BoolVar(&c.json, "json", false, "for programs")
 	f.BoolVarP(&c.verbose, "verbose", "v", false, "say also what is fine")
-	f.BoolVar(&c.login, "login", false, "then log in as USER (default: who runs this) through PAM, as a try; a one-time password that is accepted is used up")
+	f.BoolVar(&c.login, "login", false, "then try a login as USER (who runs this, if none is named), without a session; a password that is accepted is used up")
 	cmd.AddCommand(findingsCommand())
 	cmd.SetHelpCommand(&cobra.Command{Hidden: true}) // there is --help
 	return cmd
@@ -146,7 +146,7 @@ func (c *checker) run(args []string) error {
 			return err
 		}
 		if !accepted {
-			status = severities[len(severities)-1].status
+			status = exitRefused
 		}
 	}
 	if status != 0 {

@@ -22,8 +22,11 @@ func main() {
 	os.Exit(run())
 }
 
-// exitUsage is the status of a wrong command line: nothing could be checked.
-const exitUsage = 3
+// Exit statuses beside those of severities.
+const (
+	exitRefused = 2 // --login was refused
+	exitUsage   = 3 // a wrong command line: nothing could be checked
+)
 
 // A statusError ends the program with a status of its own, and says nothing more if
 // it wraps nothing.
