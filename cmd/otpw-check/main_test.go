@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/otpw-go/otpw/otp"
 )
@@ -68,6 +69,28 @@ func TestFolders(t *testing.T) {
 	}
 	if _, other := s.stack("account"); !other || !s.found || s.main() != second+"/service" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Files that include each other twice are not read 2^32 times.
+func TestCircle(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"service": "auth include a\nauth include a\n", "a": "auth include service\nauth include service\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if s, mistakes := readService([]string{dir}, "service"); !s.stuck || len(mistakes) == 0 {
+			t.Errorf("%+v, %v", s, mistakes)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("it hangs")
 	}
 }
 
