@@ -35,11 +35,12 @@ DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDI
 HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
 GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt $(wildcard printsheet/fonts/*)
 
-build: $(B)/otpw-gen $(B)/otpw-check $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so
+build: $(B)/otpw-gen $(B)/otpw-check $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so man completions
 
 help:
 	@sed -n '3,6s/^# //p' Makefile
 	@echo 'make build    the same as make'
+	@echo 'make man      the manual pages, into $(B)/man'
 	@echo 'make unit     the part of make test that is quick and mostly needs no root'
 	@echo 'make e2e      the part of make test with real sshd, PAM and the original; needs root'
 	@echo 'make race     unit tests under the race detector'
@@ -98,6 +99,35 @@ $(B)/pam_otpw/core.so: $(GOFILES) $(B)/version | compiler
 	@rm -f $(@:.so=.h)
 	chmod 0644 $@
 
+# ---- manual pages and completions ----
+
+# The date in the pages' footers: that of the commit, or of the release whose archive this is, or none.
+SOURCE_DATE_EPOCH ?= $(shell git -c safe.directory='$(CURDIR)' log -1 --format=%ct 2>/dev/null)
+export SOURCE_DATE_EPOCH
+
+MANRUN := CGO_ENABLED=0 $(GO) run -buildvcs=false -tags man -ldflags '-X main.version=$(VERSION)'
+MAN1   := $(addprefix otpw-gen,.1 $(patsubst %,-%.1,completion revoke status suggest unlock))
+MAN5   := otpw.5 otpw.conf.5
+MAN8   := pam_otpw.8
+PAGES  := $(MAN1) $(MAN5) $(MAN8)
+
+man: $(B)/man/made
+
+$(B)/man/made: $(GOFILES) $(wildcard docs/man/*.md docs/man/*.go) $(B)/version | tools
+	@rm -rf $(@D)
+	$(MANRUN) ./docs/man/write $(@D)
+	$(MANRUN) ./cmd/otpw-gen $(@D)
+	@touch $@
+
+SHELLS := bash zsh fish
+
+completions: $(patsubst %,$(B)/completions/%,$(SHELLS))
+
+$(B)/completions/%: $(B)/otpw-gen
+	@mkdir -p $(@D)
+	$(B)/otpw-gen completion $* >$@.new
+	@mv $@.new $@
+
 # ---- tests ----
 
 $(B)/hosts/%: e2e/hosts/%.c | compiler
@@ -115,7 +145,7 @@ FAIL2BAN := fail2ban python3-systemd systemd-journal-remote libsystemd-shared li
 # all that make test needs in one go, with what a build needs
 test-tools: tools
 	@scripts/need 'testing' $(COMPILER) $(SSH) su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind pdftotext:poppler-utils \
-	  /usr/bin/python3:python3
+	  /usr/bin/python3:python3 man:man-db groff:groff-base mandoc:mandoc
 	@scripts/original
 	@scripts/need --unpack $(B)/fail2ban $(FAIL2BAN)
 
@@ -166,7 +196,9 @@ lint: compiler
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt wants to change:'; gofmt -l .; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	$(GO) vet -tags man ./cmd/...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) run $(STATICCHECK) -tags man ./cmd/...
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh' -- ':!*.txtar')
 	for f in $(ENTRY) pam/worker/worker.c; do \
 	  $(CC) -O2 $(WARN) $(DEFS) -fanalyzer -fsyntax-only $$f || exit 1; \
@@ -174,7 +206,11 @@ lint: compiler
 
 # ---- install ----
 
-INSTALLED := otpw-gen otpw-check pam_otpw.so pam_otpw/worker pam_otpw/core.so
+INSTALLED := otpw-gen otpw-check pam_otpw.so pam_otpw/worker pam_otpw/core.so $(addprefix man/,$(PAGES)) $(addprefix completions/,$(SHELLS))
+SHARE     := $(DESTDIR)$(PREFIX)/share
+BASHCOMP  := $(SHARE)/bash-completion/completions/otpw-gen
+ZSHCOMP   := $(SHARE)/zsh/site-functions/_otpw-gen
+FISHCOMP  := $(SHARE)/fish/vendor_completions.d/otpw-gen.fish
 
 # Copies only, so that root needs no Go.
 install:
@@ -185,6 +221,13 @@ install:
 	install -m 0711 $(B)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/worker
 	install -m 0644 $(B)/pam_otpw/core.so $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
 	install -m 0644 $(B)/pam_otpw.so $(DESTDIR)$(PAMDIR)/pam_otpw.so
+	install -d -m 0755 $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8
+	install -m 0644 $(addprefix $(B)/man/,$(MAN1)) $(SHARE)/man/man1
+	install -m 0644 $(addprefix $(B)/man/,$(MAN5)) $(SHARE)/man/man5
+	install -m 0644 $(addprefix $(B)/man/,$(MAN8)) $(SHARE)/man/man8
+	install -D -m 0644 $(B)/completions/bash $(BASHCOMP)
+	install -D -m 0644 $(B)/completions/zsh $(ZSHCOMP)
+	install -D -m 0644 $(B)/completions/fish $(FISHCOMP)
 	install -d -m 0700 $(DESTDIR)$(STATEDIR)
 	test -n '$(DESTDIR)' || scripts/decoy-secret $(STATEDIR)/decoy
 
@@ -193,10 +236,12 @@ uninstall:
 	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
 	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(DESTDIR)$(PREFIX)/sbin/otpw-check $(DESTDIR)$(PAMDIR)/pam_otpw.so \
 	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
+	rm -f $(addprefix $(SHARE)/man/man1/,$(MAN1)) $(addprefix $(SHARE)/man/man5/,$(MAN5)) $(addprefix $(SHARE)/man/man8/,$(MAN8)) \
+	  $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 	rm -f $(DESTDIR)$(STATEDIR)/decoy
 	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw $(DESTDIR)$(STATEDIR) 2>/dev/null || :
 
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean

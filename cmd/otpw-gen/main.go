@@ -18,7 +18,10 @@ import (
 // version is set when linking.
 var version = "unknown"
 
-func main() { os.Exit(run()) }
+// start is run, but with the build tag man (man.go).
+var start = run
+
+func main() { os.Exit(start()) }
 
 // run is main, but returns the exit status: 0, or 1 after any error, as the
 // original has it; status has others. A signal ends the program with 128 and its number.
