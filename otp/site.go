@@ -158,6 +158,45 @@ func parseSite(data []byte) (Site, error) {
 	return s, nil
 }
 
+// define returns the settings that there are, with what reads their values.
+func (l *Limits) define() map[string]func(value string) error {
+	number := func(to *int, unit, most int) func(string) error {
+		return func(value string) error {
+			v, err := strconv.ParseUint(value, 10, 31)
+			if err != nil || v < 1 || int(v) > most {
+				return fmt.Errorf("%q, want 1 to %d", value, most)
+			}
+			*to = int(v) * unit
+			return nil
+		}
+	}
+	return map[string]func(string) error{
+		"least_entropy":    number(&l.LeastEntropy, 1, Base64.MaxEntropy()),
+		"least_kdf_memory": number(&l.LeastKDFMemory, 1<<10, MaxKDFMemory>>10),
+		"least_kdf_passes": number(&l.LeastKDFPasses, 1, MaxKDFPasses),
+		"longest_life": func(value string) error {
+			var days int
+			digits, ok := strings.CutSuffix(value, "d")
+			if err := number(&days, 1, maxLife)(digits); err != nil || !ok {
+				return fmt.Errorf("want days, 1d to %dd", maxLife)
+			}
+			l.LongestLife = time.Duration(days) * 24 * time.Hour
+			return nil
+		},
+		"format": func(value string) error {
+			switch value {
+			case "otpw1":
+				l.Format = OTPW1
+			case "otpw2":
+				l.Format = OTPW2
+			default:
+				return fmt.Errorf("%q, want otpw1 or otpw2", value)
+			}
+			return nil
+		},
+	}
+}
+
 // set reads NAME=VALUE.
 func (l *Limits) set(text string) error {
 	name, value, ok := strings.Cut(text, "=")
@@ -165,42 +204,14 @@ func (l *Limits) set(text string) error {
 	if !ok {
 		return fmt.Errorf("%q: want NAME=VALUE", text)
 	}
-	number := func(to *int, unit, most int) error {
-		v, err := strconv.ParseUint(value, 10, 31)
-		if err != nil || v < 1 || int(v) > most {
-			return fmt.Errorf("%s: %q, want 1 to %d", name, value, most)
-		}
-		*to = int(v) * unit
-		return nil
+	read := l.define()[name]
+	if read == nil {
+		return fmt.Errorf("unknown setting %q", name)
 	}
-	switch name {
-	case "least_entropy":
-		return number(&l.LeastEntropy, 1, Base64.MaxEntropy())
-	case "least_kdf_memory":
-		return number(&l.LeastKDFMemory, 1<<10, MaxKDFMemory>>10)
-	case "least_kdf_passes":
-		return number(&l.LeastKDFPasses, 1, MaxKDFPasses)
-	case "longest_life":
-		var days int
-		digits, ok := strings.CutSuffix(value, "d")
-		value = digits
-		if err := number(&days, 1, maxLife); err != nil || !ok {
-			return fmt.Errorf("%s: want days, 1d to %dd", name, maxLife)
-		}
-		l.LongestLife = time.Duration(days) * 24 * time.Hour
-		return nil
-	case "format":
-		switch value {
-		case "otpw1":
-			l.Format = OTPW1
-		case "otpw2":
-			l.Format = OTPW2
-		default:
-			return fmt.Errorf("format: %q, want otpw1 or otpw2", value)
-		}
-		return nil
+	if err := read(value); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return fmt.Errorf("unknown setting %q", name)
+	return nil
 }
 
 const maxLife = 36500 // days, a hundred years

@@ -48,12 +48,14 @@ func command(cmd *cobra.Command, page, section, version string) ([]byte, error) 
 	synopsis := regexp.MustCompile(`\[flags\]`).ReplaceAllString(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()), "[options]")
 	cmd.DisableAutoGenTag = true
 	cmd.Long = markdown(cmd.Long)
+	cmd.Example = regexp.MustCompile("(?m)^  ").ReplaceAllString(cmd.Example, "")
 	var b bytes.Buffer
 	if err := doc.GenMan(cmd, &doc.GenManHeader{Section: section}, &b); err != nil {
 		return nil, err
 	}
 	roff := strings.NewReplacer(".SH OPTIONS INHERITED FROM PARENT COMMANDS\n", ".PP\n", ".SH EXAMPLE\n", ".SH EXAMPLES\n", "\\fP=\n", "\\fP\n").Replace(b.String())
 	roff = optionHead.ReplaceAllString(strings.ReplaceAll(roff, ".SH OPTIONS\n", ".SH OPTIONS\n.PP\n"), ".TP\n$1\n")
+	roff = regexp.MustCompile(`="(\\fI.*\\fP)"`).ReplaceAllString(roff, "=$1") // what cobra/doc does to strings
 	s, err := split(roff)
 	if err != nil {
 		return nil, err
@@ -98,13 +100,16 @@ func describe(cmd *cobra.Command, about map[string]string) error {
 		}
 		f.Annotations = map[string][]string{described: {}}
 		kind, usage := pflag.UnquoteUsage(f)
-		usage = sentence(usage)
-		switch zero := f.DefValue == "" || f.DefValue == "0" || f.DefValue == "false" || f.DefValue == "[]"; {
-		case zero, strings.Contains(usage, "default"):
-		default:
-			usage += " Default: " + f.DefValue + "."
+		if f.Name == "help" {
+			usage = "show this help" // cobra has other words for each command
 		}
-		f.Usage = strings.TrimSpace(markdown(usage) + " " + about[f.Name])
+		text := strings.TrimSpace(markdown(sentence(usage)) + " " + about[f.Name])
+		switch zero := f.DefValue == "" || f.DefValue == "0" || f.DefValue == "false" || f.DefValue == "[]"; {
+		case zero, strings.Contains(text, "efault"):
+		default:
+			text += " Default: " + markdown(f.DefValue) + "."
+		}
+		f.Usage = text
 		f.DefValue = ""
 		if f.Value.Type() == "bool" {
 			f.NoOptDefVal = "" // nobody needs --force=false

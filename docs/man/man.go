@@ -115,7 +115,7 @@ func split(roff string) (sections, error) {
 	return s, nil
 }
 
-// assemble puts a page together. Its footer has the version, and the date of the
+// assemble puts a page together, without hyphenation: what people copy must be whole. Its footer has the version, and the date of the
 // commit, if SOURCE_DATE_EPOCH says it: the same source makes the same page.
 func assemble(page, version string, s sections) ([]byte, error) {
 	name, section, _ := cutLast(page, ".")
@@ -132,7 +132,7 @@ func assemble(page, version string, s sections) ([]byte, error) {
 	if strings.Contains(s["ARGUMENTS"]+s["OTPW1"]+s["OTPW2"]+s["DIAGNOSTICS"], ".TS\n") {
 		b.WriteString("'\\\" t\n")
 	}
-	fmt.Fprintf(&b, ".TH %s %s \"%s\" \"OTPW %s\" \"%s\"\n.nh\n.ad l\n", strings.ToUpper(plain(name)), section, date, version, manual)
+	fmt.Fprintf(&b, ".TH %s %s \"%s\" \"OTPW %s\" \"%s\"\n.nh\n.nr HY 0\n.ad l\n", strings.ToUpper(plain(name)), section, date, version, manual)
 	for _, name := range order {
 		if s[name] != "" {
 			fmt.Fprintf(&b, ".SH %s\n%s", name, tidy(s[name]))
