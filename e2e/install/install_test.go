@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+
+// Package install tests `make install` and `make uninstall` with what make has
+// built, below a folder of the test's. It needs no root.
+package install
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// want are the files below DESTDIR, with their modes.
+var want = map[string]fs.FileMode{
+	"usr/bin/otpw-gen": 0o755,
+	"usr/share/bash-completion/completions/otpw-gen":    0o644,
+	"usr/share/fish/vendor_completions.d/otpw-gen.fish": 0o644,
+	"usr/share/zsh/site-functions/_otpw-gen":            0o644,
+	"usr/share/man/man1/otpw-gen.1":                     0o644,
+	"usr/share/man/man1/otpw-gen-completion.1":          0o644,
+	"usr/share/man/man1/otpw-gen-revoke.1":              0o644,
+	"usr/share/man/man1/otpw-gen-status.1":              0o644,
+	"usr/share/man/man1/otpw-gen-suggest.1":             0o644,
+	"usr/share/man/man1/otpw-gen-unlock.1":              0o644,
+	"usr/share/man/man5/otpw.5":                         0o644,
+	"usr/share/man/man5/otpw.conf.5":                    0o644,
+	"usr/share/man/man8/pam_otpw.8":                     0o644,
+	"usr/lib/security/pam_otpw.so":                      0o644,
+	"usr/lib/security/pam_otpw/core.so":                 0o644,
+	"usr/lib/security/pam_otpw/worker":                  0o711,
+}
+
+// makeTarget runs make without Go, the compiler and git in reach, as root may have to.
+func makeTarget(t *testing.T, target, dest string) ([]byte, error) {
+	t.Helper()
+	cmd := exec.Command("make", "-C", "../..", target, "DESTDIR="+dest, "PREFIX=/usr", "PAMDIR=/usr/lib/security",
+		"STATEDIR=/var/lib/pam_otpw", "GO=no-go-here", "CC=no-compiler-here")
+	cmd.Env = append(os.Environ(), "MAKEFLAGS=")
+	if b := os.Getenv("OTPW_BUILD"); b != "" {
+		cmd.Args = append(cmd.Args, "B="+b)
+	}
+	return cmd.CombinedOutput()
+}
+
+func files(t *testing.T, root string) map[string]fs.FileMode {
+	t.Helper()
+	found := map[string]fs.FileMode{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		found[strings.TrimPrefix(path, root+"/")] = info.Mode()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestInstall(t *testing.T) {
+	dest := t.TempDir()
+	if out, err := makeTarget(t, "install", dest); err != nil {
+		t.Fatalf("make install: %v\n%s", err, out)
+	}
+	found := files(t, dest)
+	for name, mode := range want {
+		if found[name] != mode {
+			t.Errorf("%s: mode %v, want %v (0: not there)", name, found[name], mode)
+		}
+		delete(found, name)
+	}
+	if len(found) > 0 {
+		t.Errorf("installed, too: %v", found)
+	}
+	checkPages(t, dest)
+	checkCompletions(t, dest)
+
+	other := filepath.Join(dest, "usr/share/man/man1/other.1")
+	if err := os.WriteFile(other, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := makeTarget(t, "uninstall", dest); err != nil {
+		t.Fatalf("make uninstall: %v\n%s", err, out)
+	}
+	if found := files(t, dest); len(found) != 1 || found["usr/share/man/man1/other.1"] == 0 {
+		t.Errorf("make uninstall leaves %v, want other.1 alone", found)
+	}
+	for _, dir := range []string{"usr/lib/security/pam_otpw", "var/lib/pam_otpw"} {
+		if _, err := os.Stat(filepath.Join(dest, dir)); err == nil {
+			t.Errorf("make uninstall leaves %s", dir)
+		}
+	}
+}
+
+// checkPages sees that all pages that were built are installed.
+func checkPages(t *testing.T, dest string) {
+	build := os.Getenv("OTPW_BUILD")
+	if build == "" {
+		build = "../../build"
+	}
+	built, err := filepath.Glob(filepath.Join(build, "man/*.[0-9]"))
+	if err != nil || built == nil {
+		t.Fatalf("no pages in %s: %v", build, err)
+	}
+	for _, page := range built {
+		name := filepath.Join("usr/share/man", "man"+page[len(page)-1:], filepath.Base(page))
+		if want[name] == 0 {
+			t.Errorf("%s is not installed", page)
+		}
+	}
+}
+
+// checkCompletions sees that they are those of the program that was installed.
+func checkCompletions(t *testing.T, dest string) {
+	for shell, name := range map[string]string{
+		"bash": "bash-completion/completions/otpw-gen", "zsh": "zsh/site-functions/_otpw-gen", "fish": "fish/vendor_completions.d/otpw-gen.fish",
+	} {
+		got, err := os.ReadFile(filepath.Join(dest, "usr/share", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(filepath.Join(dest, "usr/bin/otpw-gen"), "completion", shell).Output()
+		if err != nil || len(out) == 0 || !bytes.Equal(got, out) {
+			t.Errorf("%s: not what otpw-gen completion %s prints (%v)", name, shell, err)
+		}
+	}
+}
+
+// What PAM still loads is not removed.
+func TestUninstallInUse(t *testing.T) {
+	dest := t.TempDir()
+	pam := filepath.Join(dest, "etc/pam.d")
+	if err := os.MkdirAll(pam, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(pam, "sshd"), []byte("auth required pam_otpw.so\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := makeTarget(t, "install", dest); err != nil {
+		t.Fatalf("make install: %v\n%s", err, out)
+	}
+	before := files(t, dest)
+	if out, err := makeTarget(t, "uninstall", dest); err == nil || !slices.Contains(strings.Fields(string(out)), filepath.Join(pam, "sshd")) {
+		t.Errorf("make uninstall: %v\n%s", err, out)
+	}
+	if after := files(t, dest); len(after) != len(before) {
+		t.Errorf("%d files left of %d", len(after), len(before))
+	}
+}
