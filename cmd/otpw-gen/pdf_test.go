@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -66,6 +68,9 @@ func TestPDFAccepted(t *testing.T) {
 			}
 			text := pdfText(t, file)
 			fits(t, b, text)
+			if ordered := slices.Contains(c.args, "-o"); strings.Contains(text, "in this order") != ordered || strings.Contains(text, "random order") == ordered {
+				t.Errorf("asked for in order: %v, but the sheet says\n%s", ordered, text)
+			}
 			if n := len(regexp.MustCompile(`(?m)(^|  )\d{3,4} \S`).FindAllString(text, -1)); n != c.count {
 				t.Errorf("%d passwords on the sheet, want %d", n, c.count)
 			}
@@ -104,6 +109,53 @@ func TestPDFSecrets(t *testing.T) {
 	}
 }
 
+// A file that appears while questions are being answered is somebody else's, and
+// left alone.
+func TestPDFFileAppears(t *testing.T) {
+	for name, appear := range map[string]func(file, other string) error{
+		"file": func(file, other string) error { return os.WriteFile(file, []byte("other"), 0o600) },
+		"link": func(file, other string) error { return os.Symlink(other, file) },
+	} {
+		dir := t.TempDir()
+		file, other := filepath.Join(dir, "sheet.pdf"), filepath.Join(dir, "other")
+		p := &pdfFile{path: file, ids: &ids{saved: -1}, msg: io.Discard, dir: -1}
+		err := errors.Join(os.WriteFile(other, []byte("other"), 0o600), p.check(filepath.Join(dir, "list")), appear(file, other))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if err := p.put([]byte("sheet")); err == nil || !strings.Contains(err.Error(), "is there already") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := p.settle(false); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if b, err := os.ReadFile(file); err != nil || string(b) != "other" {
+			t.Errorf("%s: it is now %q, %v", name, b, err)
+		}
+	}
+}
+
+// What a signal has taken back does not come again: it may come right before the
+// sheet is written.
+func TestPDFFileTakenBackBefore(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sheet.pdf")
+	if err := os.WriteFile(file, []byte("the sheet before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &pdfFile{path: file, force: true, ids: &ids{saved: -1}, msg: io.Discard, dir: -1}
+	if err := errors.Join(p.check(filepath.Join(dir, "list")), p.settle(false)); err != nil {
+		t.Error(err)
+	}
+	if err := p.put([]byte("sheet")); !errors.Is(err, errBrokenOff) {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "the sheet before" {
+		t.Errorf("it is now %q, %v", b, err)
+	}
+	files(t, dir, "sheet.pdf")
+}
+
 // Whoever says that the sheet did not come out, or nothing, has the old list and
 // its sheet as they were.
 func TestTerminalPDF(t *testing.T) {
@@ -132,6 +184,7 @@ func TestTerminalPDF(t *testing.T) {
 			s.see("(y/N): ")
 			s.say("y\n", true)
 			s.typePrefix()
+			s.see("The new sheet is in " + filepath.Join(dir, "sheet.new.pdf") + ": look at it")
 			s.see("the old one counts (y/n): ")
 			if b, err := os.ReadFile(filepath.Join(dir, "sheet.new.pdf")); err != nil || !bytes.HasPrefix(b, []byte("%PDF-")) || !bytes.HasSuffix(b, []byte("%%EOF\n")) {
 				t.Errorf("the sheet is not there when it is asked for: %v", err)
@@ -240,6 +293,35 @@ func TestRevokeAnother(t *testing.T) {
 	if b, err := os.ReadFile(list); err != nil || string(b) != another {
 		t.Errorf("%q, %v", b, err)
 	}
+}
+
+// The file of a sheet that did not come out goes, also when there was none before.
+func TestTerminalNewPDF(t *testing.T) {
+	s, dir := newScreen(t)
+	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(oneEntry), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start(dir, "--format", "otpw1", "--pdf", filepath.Join(dir, "sheet.pdf"))
+	s.see("(y/N): ")
+	s.say("y\n", true)
+	s.typePrefix()
+	s.see("the old one counts (y/n): ")
+	files(t, dir, "list", "list.tmp", "sheet.pdf")
+	s.say("n\n", true)
+	s.ends(1)
+	unchanged(t, dir, filepath.Join(dir, "list"))
+}
+
+// No terminal shows PDF: said before any question.
+func TestTerminalIsNoPlaceForPDF(t *testing.T) {
+	s, dir := newScreen(t)
+	cmd := exec.Command(program(t), "-f", filepath.Join(dir, "list"), "--pdf", "-")
+	var msg bytes.Buffer
+	cmd.Stdout, cmd.Stderr = s.tty, &msg
+	if err := cmd.Run(); err == nil || !strings.Contains(msg.String(), "standard output is a terminal") || strings.Contains(msg.String(), "prefix") {
+		t.Errorf("%v\n%s", err, msg.String())
+	}
+	files(t, dir)
 }
 
 // A signal while the printing system is taking the sheet: it gets no half of it.
