@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/otpw-go/otpw/e2e/world"
 	"github.com/otpw-go/otpw/otp"
 )
 
@@ -176,6 +177,31 @@ func TestBusyAtTheEnd(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	unchanged(t, dir, list)
+}
+
+// status sees somebody at the prompt, and revoke wins over him.
+func TestOpenPrompt(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "list")
+	sheet, _ := runGen(t, program(t), "pre\npre\n", "-f", list, "--format", "otpw1", "-o")
+	const open, openJSON = "somebody is being asked for a password right now", `"login_in_progress": true`
+	if out, _ := runGen(t, program(t), "", "status", "-f", list); strings.Contains(out, open) {
+		t.Errorf("nobody is being asked:\n%s", out)
+	}
+	l, err := otp.Begin(list, otp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for arg, want := range map[string]string{"--json=false": open, "--json": openJSON} {
+		if out, _ := runGen(t, program(t), "", "status", "-f", list, arg); !strings.Contains(out, want) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+	number := l.Challenge()
+	runGen(t, program(t), "", "revoke", "-f", list, "--yes", number)
+	if _, err := l.Verify([]byte("pre" + world.ParseSheet(sheet)[number])); err == nil {
+		t.Error("the password that was revoked is accepted")
+	}
 }
 
 func TestVersion(t *testing.T) {
