@@ -158,25 +158,42 @@ func TestBusy(t *testing.T) {
 	unchanged(t, dir, list)
 }
 
-// A login that holds the list too long: the sheet is out already, but worthless.
+// A login that holds the list too long: the sheet is out already, but worthless. One in
+// a file is taken back.
 func TestBusyAtTheEnd(t *testing.T) {
-	dir, list := withList(t)
-	f, err := os.OpenFile(list, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
+	for name, options := range map[string][]string{"text": {"-h5"}, "PDF": {"--pdf", "sheet.pdf", "--force"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, list := withList(t)
+			sheet := filepath.Join(dir, "sheet.pdf")
+			if err := os.WriteFile(sheet, []byte("the sheet before"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.OpenFile(list, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+			if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &whole); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(program(t), append([]string{"-f", "list", "--format", "otpw1"}, options...)...)
+			cmd.Dir = dir
+			cmd.Stdin = strings.NewReader("y\npre\npre\n")
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "Try again in a moment") || !strings.Contains(string(out), "throw it away") {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if b, err := os.ReadFile(sheet); err != nil || string(b) != "the sheet before" {
+				t.Errorf("sheet: %v\n%.100s", err, b)
+			}
+			files(t, dir, "list", "sheet.pdf")
+			if b, err := os.ReadFile(list); err != nil || string(b) != oneEntry {
+				t.Errorf("list is now %q, %v", b, err)
+			}
+		})
 	}
-	defer f.Close()
-	whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &whole); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program(t), "-f", list, "-h5")
-	cmd.Stdin = strings.NewReader("y\npre\npre\n")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "Try again in a moment") || !strings.Contains(string(out), "throw it away") {
-		t.Errorf("%v\n%s", err, out)
-	}
-	unchanged(t, dir, list)
 }
 
 // status sees somebody at the prompt, and revoke wins over him.
@@ -317,9 +334,10 @@ func TestFullDisk(t *testing.T) {
 		printf '` + strings.ReplaceAll(oneEntry, "\n", `\n`) + `' >list
 		cat /dev/zero >fill 2>/dev/null || :
 		if printf 'y\npre\npre\n' | "$2" -f list -h5 >/dev/null; then exit 3; fi
+		if printf 'pre\npre\n' | "$2" -f "$3" --format otpw1 --pdf sheet.pdf; then exit 4; fi
 		rm fill
 		ls; cat list`
-	cmd := exec.Command("sh", "-c", script, "sh", t.TempDir(), program(t))
+	cmd := exec.Command("sh", "-c", script, "sh", t.TempDir(), program(t), filepath.Join(t.TempDir(), "list"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	var out, msg bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &msg
@@ -332,7 +350,7 @@ func TestFullDisk(t *testing.T) {
 	if out.String() != "list\n"+oneEntry {
 		t.Errorf("left: %s", out.String())
 	}
-	for _, want := range []string{"no space left on device", "Make room on the disk", "The old list is as it was."} {
+	for _, want := range []string{"no space left on device", "Make room on the disk", "The old list is as it was.", "There is no room for the sheet.", "No list was made."} {
 		if !strings.Contains(msg.String(), want) {
 			t.Errorf("no %q in\n%s", want, msg.String())
 		}
