@@ -282,6 +282,7 @@ func TestFaults(t *testing.T) {
 				t.Fatalf("status %d", status)
 			}
 			d.check(t, status)
+			checkSynced(t, calls)
 			cases := 0
 			for i, p := range strace.Points(calls) {
 				for _, fault := range faults(calls[i]) {
@@ -292,6 +293,30 @@ func TestFaults(t *testing.T) {
 			t.Logf("%d calls, %d faults", len(calls), cases)
 		})
 	}
+}
+
+// checkSynced: what was written, list and sheet, is on the disk before the old list
+// goes. No other test can tell, for none cuts the power.
+func checkSynced(t *testing.T, calls []strace.Call) {
+	t.Helper()
+	unsynced := map[string]string{} // by descriptor
+	writes := 0
+	for _, c := range calls {
+		fd, _, _ := strings.Cut(c.Args, ",")
+		switch {
+		case c.Name == "write":
+			unsynced[fd] = c.String()
+			writes++
+		case c.Name == "fsync" || c.Name == "fdatasync":
+			delete(unsynced, fd)
+		case c.Name == "renameat" && strings.HasSuffix(c.Args, `/list"`):
+			if writes < 2 || len(unsynced) > 0 {
+				t.Errorf("%d writes before %v, of which not synced: %v", writes, c, unsynced)
+			}
+			return
+		}
+	}
+	t.Error("no new list took the old one's place")
 }
 
 // fault makes a list with a fault in the call that has number i.
