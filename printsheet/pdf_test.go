@@ -338,6 +338,25 @@ func checkSheet(t *testing.T, p PDFPage, h Header, form otp.Form, entropy int) {
 	}
 }
 
+// Pages are of the size that the paper is sold in.
+func TestPaperSizes(t *testing.T) {
+	for _, c := range []struct {
+		paper         Paper
+		width, height float64 // millimetres
+	}{{A4, 210, 297}, {Letter, 215.9, 279.4}} {
+		for _, style := range []Style{FullPage, Wallet} {
+			l, err := NewPDF(PDFPage{c.paper, style, 1, 1}, pdfHeader, 9)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := readPDF(t, writePDF(t, l, pdfHeader, passwordsFor(l)))[0]
+			if abs(page.Width-c.width*mm) > 0.1 || abs(page.Height-c.height*mm) > 0.1 {
+				t.Errorf("%s, %s: %g x %g mm, want %g x %g", c.paper, style, page.Width/mm, page.Height/mm, c.width, c.height)
+			}
+		}
+	}
+}
+
 // printerMargin is what many printers cannot print on.
 const printerMargin = 12.0
 
@@ -399,7 +418,24 @@ func checkPanel(t *testing.T, l PDFLayout, panel int, words []word, ps []Numbere
 			t.Errorf("%v does not stand behind %v", w, number)
 		}
 	}
+	checkBoxes(t, l, words[at:at+len(want)], len(want)/len(ps))
 	return words[at+len(want):]
+}
+
+// checkBoxes: the boxes before the numbers stand apart from the passwords to the left
+// of them. A cell has so many words, the first of them its number.
+func checkBoxes(t *testing.T, l PDFLayout, words []word, cell int) {
+	t.Helper()
+	const apart = 6.9 // points
+	for i := 0; i < len(words); i += cell {
+		number := words[i]
+		box := number.X0 - (boxGap+boxSide)*l.grid.size
+		for _, w := range words {
+			if w.X0 < number.X0 && w.X1 > box-apart && w.Y0 < number.Y1 && number.Y0 < w.Y1 {
+				t.Errorf("the box of %v is too near to %v", number, w)
+			}
+		}
+	}
 }
 
 // find returns where the words say this, or -1.
