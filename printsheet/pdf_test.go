@@ -335,6 +335,9 @@ func checkSheet(t *testing.T, p PDFPage, h Header, form otp.Form, entropy int) {
 				words = checkPanel(t, l, panel, words, ps[from:to])
 			}
 		}
+		if l.style == Wallet && len(words) > 0 {
+			t.Errorf("behind the last panel: %v", words)
+		}
 	}
 }
 
@@ -564,8 +567,17 @@ func TestPDFHeader(t *testing.T) {
 						t.Errorf("%q in %q", not, got)
 					}
 				}
-				if got := pdfText(pages[1]); !strings.Contains(got, "page 2 of 2") || !strings.Contains(got, "host.example") {
-					t.Errorf("second page: %q", got)
+				second := []string{"page 2 of 2", "host.example", "passwords 270–539"}
+				if style == FullPage {
+					second = []string{"page 2 of 2", "host.example", "320 passwords", "160–319"}
+				}
+				for _, want := range second {
+					if got := pdfText(pages[1]); !strings.Contains(got, want) {
+						t.Errorf("second page: no %q in %q", want, got)
+					}
+				}
+				if n := strings.Count(got, "in this order"); style == Wallet && c.header.Ordered && n != l.Panels+1 {
+					t.Errorf("cover and panels speak of the order %d times", n)
 				}
 			})
 		}
@@ -579,6 +591,24 @@ func passwordsFor(l PDFLayout) []Numbered {
 		ps[i] = Numbered{l.Number(i), fmt.Appendf(nil, "pass %04d", i)}
 	}
 	return ps
+}
+
+// A long host leaves room for the label.
+func TestLongHostWithLabel(t *testing.T) {
+	h := pdfHeader
+	h.Host = strings.Repeat("host.", 20) + "example"
+	for _, style := range []Style{FullPage, Wallet} {
+		l, err := NewPDF(PDFPage{A4, style, 1, 1}, h, 9)
+		if err != nil {
+			t.Errorf("%s: %v", style, err)
+			continue
+		}
+		page := readPDF(t, writePDF(t, l, h, passwordsFor(l)))[0]
+		checkWords(t, l, page)
+		if got := pdfText(page); !strings.Contains(strings.ReplaceAll(got, " ", ""), h.Host+h.Label) {
+			t.Errorf("%s: no %s and %s in %q", style, h.Host, h.Label, got)
+		}
+	}
 }
 
 // Few passwords: nobody is asked for three, nor for a number that is not there.

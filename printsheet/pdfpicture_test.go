@@ -133,9 +133,121 @@ func checkInk(t *testing.T, l PDFLayout, p picture, name string) {
 	}
 }
 
+// share returns how much of a line, across or down, is drawn.
+func (p picture) share(r rect) float64 {
+	const step = 0.5 // points
+	drawn, all := 0, 0
+	for d := 0.0; d < max(r.w, r.h)-step; d += step {
+		part := rect{r.x + d, r.y, step, r.h}
+		if r.h > r.w {
+			part = rect{r.x, r.y + d, r.w, step}
+		}
+		if p.darkest(part) < 200 {
+			drawn++
+		}
+		all++
+	}
+	return float64(drawn) / float64(all)
+}
+
+// Every page for the wallet says where to cut, where to fold, and which way.
+func TestFoldMarks(t *testing.T) {
+	for paper, folds := range map[Paper]string{
+		A4:     "2 back fold 3 forward fold 4 back fold 5 forward ",
+		Letter: "2 back fold 3 forward fold 4 back ",
+	} {
+		l, err := NewPDF(PDFPage{paper, Wallet, 2, 0}, pdfHeader, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pdf := writePDF(t, l, pdfHeader, passwordsFor(l))
+		pages, pictures := readPDF(t, pdf), render(t, pdf, 200)
+		rows := strings.Count(folds, "fold") + 2
+		w, h, _ := paper.size()
+		left, top := (w-2*85.6*mm)/2, (h-float64(rows)*54*mm)/2
+		for i, page := range pages {
+			text := pdfText(page)
+			for _, want := range []string{"Print at 100 %. Cut out along the frame.", "fold 1 back", fmt.Sprintf("then 2 to %d in turn back and forward.", rows), "fold " + folds} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: no %q in %q", paper, want, text)
+				}
+			}
+			// one point wide, without what crosses their ends
+			across := func(y float64) rect { return rect{left + 1, y - 0.5, w - 2*left - 2, 1} }
+			down := func(x float64) rect { return rect{x - 0.5, top + 1, 1, h - 2*top - 2} }
+			for _, frame := range []rect{across(top), across(h - top), down(left), down(w - left)} {
+				if got := pictures[i].share(frame); got < 1 {
+					t.Errorf("%s: of the frame at %+v only %.0f %% is drawn", paper, frame, 100*got)
+				}
+			}
+			lines := []rect{down(w / 2)}
+			for row := 1; row < rows; row++ {
+				lines = append(lines, across(top+float64(row)*54*mm))
+			}
+			for _, line := range lines {
+				if got := pictures[i].share(line); got < 0.4 || got > 0.9 {
+					t.Errorf("%s: of the dashed line at %+v %.0f %% is drawn", paper, line, 100*got)
+				}
+			}
+		}
+	}
+}
+
+// ink returns how black a part of the page is: 1 when all of it is.
+func (p picture) ink(r rect) float64 {
+	var sum, n int
+	for y := int(r.y * p.scale); y < int((r.y+r.h)*p.scale); y++ {
+		for x := int(r.x * p.scale); x < int((r.x+r.w)*p.scale); x++ {
+			sum += 255 - int(p.at(x, y))
+			n++
+		}
+	}
+	return float64(sum) / 255 / float64(n)
+}
+
+func (w word) rect() rect { return rect{w.X0, w.Y0, w.X1 - w.X0, w.Y1 - w.Y0} }
+
+// A number is blacker than a password of the same digits, and all that is written
+// can be seen, the prefix in the example as white on black.
+func TestPDFWeights(t *testing.T) {
+	for _, style := range []Style{FullPage, Wallet} {
+		l, err := NewPDF(PDFPage{A4, style, 1, 20}, pdfHeader, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps := passwordsFor(l)
+		for i := range ps {
+			ps[i].Password = []byte(ps[i].Number)
+		}
+		pdf := writePDF(t, l, pdfHeader, ps)
+		p, words := render(t, pdf, 300)[0], readPDF(t, pdf)[0].Words
+		cells := find(words, []string{"000", "000", "001", "001"})
+		if cells < 0 {
+			t.Fatalf("%s: no passwords in %v", style, words)
+		}
+		for i := cells; i < cells+2*l.Count; i += 2 {
+			if number, password := p.ink(words[i].rect()), p.ink(words[i+1].rect()); number < 1.15*password {
+				t.Errorf("%s: ink of the number %s: %.3f, of its password %.3f", style, words[i].Text, number, password)
+			}
+		}
+		for i, w := range words {
+			ink := p.ink(w.rect())
+			if ink < 0.01 || ink > 0.9 {
+				t.Errorf("%s: %v cannot be seen: ink %.3f", style, w, ink)
+			}
+			if i > 0 && words[i-1].Text == "→" && (w.Text != "prefix" || ink < 0.4) {
+				t.Errorf("%s: %v is not white on black: ink %.3f", style, w, ink)
+			}
+		}
+	}
+}
+
 // Every number has a box before it, white inside, and every second row of five a
 // light band.
 func TestPDFBoxes(t *testing.T) {
+	if bandGrey < 230 || bandGrey > 250 {
+		t.Errorf("a grey of %d is not light, or not to be seen", bandGrey)
+	}
 	for _, style := range []Style{FullPage, Wallet} {
 		for _, length := range []int{5, 9, 54} {
 			h := pdfHeader
