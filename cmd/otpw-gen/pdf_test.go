@@ -258,15 +258,16 @@ func TestPDFOthers(t *testing.T) {
 	}
 }
 
-// What is typed while the passwords are hashed does not answer the question whether
+// What is typed before or while the passwords are hashed does not answer the question whether
 // the sheet came out.
 func TestTypeAhead(t *testing.T) {
-	s, dir := onScreenWith(t, map[string]string{"list": oneEntry}, "--kdf-passes", "20", "--kdf-memory", "32")
+	s, dir := onScreenWith(t, map[string]string{"list": oneEntry})
 	s.see("(y/N): ")
 	s.say("y\n", true)
-	s.typePrefix()
-	s.see("Hashing   0%")
-	s.say("y\ny\n", true)
+	s.see("New prefix password: ")
+	s.say("hunter2\n", false)
+	s.see("The same again: ")
+	s.say("hunter2\ny\ny\n", false) // at once, lest the hashes are ready first
 	s.see("the old one counts (y/n): ")
 	s.say("n\n", true)
 	s.see("the sheet did not come out")
