@@ -5,6 +5,7 @@ package man
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"unicode"
@@ -14,6 +15,20 @@ import (
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
 )
+
+// Main writes the pages of a command into the folder that the command line names, and
+// returns the exit status: for a program that is built with the tag man.
+func Main(root *cobra.Command, section, version string) int {
+	pages, err := Command(root, section, version)
+	if err == nil {
+		err = pages.Write(os.Args[1])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "write manual pages:", err)
+		return 1
+	}
+	return 0
+}
 
 // Command returns the pages of a command and of its commands. It changes them for
 // that: they cannot be run any more.
