@@ -97,7 +97,8 @@ func calls(t *testing.T, name string, pages man.Pages, root *cobra.Command) {
 		spoken = append(spoken, strings.Split(man.Text(example), "\n")...)
 	}
 	for _, call := range spoken {
-		args, found := strings.CutPrefix(strings.TrimSpace(call), root.Name()+" ")
+		call, _, _ = strings.Cut(strings.TrimSpace(call), "  ") // comments of examples
+		args, found := strings.CutPrefix(call, root.Name()+" ")
 		if !found {
 			continue
 		}
