@@ -108,7 +108,7 @@ export SOURCE_DATE_EPOCH
 MANRUN := CGO_ENABLED=0 $(GO) run -buildvcs=false -tags man -ldflags '-X main.version=$(VERSION)'
 MAN1   := $(addprefix otpw-gen,.1 $(patsubst %,-%.1,completion revoke status suggest unlock))
 MAN5   := otpw.5 otpw.conf.5
-MAN8   := pam_otpw.8
+MAN8   := pam_otpw.8 otpw-check.8 otpw-check-findings.8
 PAGES  := $(MAN1) $(MAN5) $(MAN8)
 
 man: $(B)/man/made
@@ -117,6 +117,7 @@ $(B)/man/made: $(GOFILES) $(wildcard docs/man/*.md docs/man/*.go) $(B)/version |
 	@rm -rf $(@D)
 	$(MANRUN) ./docs/man/write $(@D)
 	$(MANRUN) ./cmd/otpw-gen $(@D)
+	$(MANRUN) ./cmd/otpw-check $(@D)
 	@touch $@
 
 SHELLS := bash zsh fish

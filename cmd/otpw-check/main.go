@@ -15,11 +15,14 @@ import (
 // version is set when linking.
 var version = "unknown"
 
+// start is run, but with the build tag man (man.go).
+var start = run
+
 func main() {
 	if os.Args[0] == childName {
 		os.Exit(inspectAsChild())
 	}
-	os.Exit(run())
+	os.Exit(start())
 }
 
 // Exit statuses beside those of severities.

@@ -105,7 +105,7 @@ func TestReproducible(t *testing.T) {
 
 // What a page refers to is there, and is in SEE ALSO if it is ours.
 func TestReferences(t *testing.T) {
-	others := map[string]bool{"sudo.8": true, "pam.8": true, "pam.d.5": true, "sshd_config.5": true, "lp.1": true, "getent.1": true}
+	others := map[string]bool{"sudo.8": true, "sshd.8": true, "pam.8": true, "pam.d.5": true, "sshd_config.5": true, "lp.1": true, "getent.1": true}
 	pages := makePages(t, "")
 	for name, page := range pages {
 		for _, section := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO"} {
@@ -123,6 +123,20 @@ func TestReferences(t *testing.T) {
 				t.Errorf("%s refers to %s, but not in SEE ALSO", name, m[0])
 			}
 		}
+	}
+}
+
+// What is written is on a page.
+func TestSources(t *testing.T) {
+	files, err := sources.ReadDir(".")
+	pages := makePages(t, "")
+	for _, f := range files {
+		if pages[strings.TrimSuffix(f.Name(), ".md")] == nil {
+			t.Errorf("%s is on no page", f.Name())
+		}
+	}
+	if err != nil || len(files) == 0 {
+		t.Errorf("%d files: %v", len(files), err)
 	}
 }
 
