@@ -35,7 +35,7 @@ const statusHelp = `status says how much of the list is left, and what the next 
 
 Exit status: 0; 1 when it is time to print a new list (fewer than half of the
 passwords left, or fewer than 20 and not all, or in the last tenth of its life, or
-of no more use); 2 when there is no list; 3 when it cannot be read.`
+of no more use); 2 when there is no list; 3 when it cannot be read, or after a wrong command line.`
 
 func (c *command) statusCommand() *cobra.Command {
 	var asJSON, all bool
@@ -43,17 +43,27 @@ func (c *command) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "say how much of the list is left",
 		Long:  statusHelp,
-		Args:  noArgs,
+		Args:  func(cmd *cobra.Command, args []string) error { return badCall(noArgs(cmd, args)) },
 		RunE: func(*cobra.Command, []string) error {
 			if all {
-				return c.statusAll(asJSON)
+				return badCall(c.statusAll(asJSON))
 			}
 			return c.status(asJSON)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badCall(flagError(err)) })
 	cmd.Flags().BoolVar(&all, "all", false, "of all users who have one, for root")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs")
 	return cmd
+}
+
+// badCall gives an error of the command line another status than a list that is low.
+func badCall(err error) error {
+	var wrongUse usageError
+	if errors.As(err, &wrongUse) {
+		return statusError{err, exitError}
+	}
+	return err
 }
 
 func (c *command) status(asJSON bool) error {
