@@ -467,7 +467,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"hang-up-then-success", "right\n", systemErr, "worker reported success without a response", 0},
 		{"prompt-then-result=0", "", systemErr, "worker reported success without a response", 0},
 		{"prompt-then-result=0", strings.Repeat("x", 8192) + "\n", systemErr, "worker reported success without a response", 0},
-		{"prompt-then-result=25", "right\n", systemErr, "worker sent the unknown result 25", 0}, // PAM_IGNORE
+		{"prompt-then-result=25", "right\n", systemErr, "worker wants to be ignored", 0}, // PAM_IGNORE
 		{"prompt-then-result=255", "right\n", systemErr, "worker sent the unknown result 255", 0},
 		{"prompt-then-result=1", "right\n", systemErr, "worker sent the unknown result 1", 0},
 		{"prompt-then-result=10", "right\n", systemErr, "worker sent the unknown result 10", 0},
