@@ -32,6 +32,7 @@ type input struct {
 
 	mu     sync.Mutex
 	silent *silence // while a secret is being typed
+	over   bool     // the program is ending: nothing is asked any more
 }
 
 // A silence remembers how to come back from it, and into it.
@@ -97,6 +98,9 @@ func (in *input) readLine() ([]byte, error) {
 func (in *input) hush(prompt string) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.over { // by a signal, which has made the terminal as it was
+		return errBrokenOff
+	}
 	fd := int(in.file.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
@@ -122,6 +126,14 @@ func (in *input) flush() {
 	if in.terminal {
 		_ = unix.IoctlSetInt(int(in.file.Fd()), unix.TCFLSH, unix.TCIFLUSH)
 	}
+}
+
+// end makes the terminal as it was, and leaves it so. It may be called at any time.
+func (in *input) end() {
+	in.mu.Lock()
+	in.over = true
+	in.mu.Unlock()
+	in.restore()
 }
 
 // restore makes the terminal as it was. It may be called at any time.

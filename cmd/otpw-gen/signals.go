@@ -43,7 +43,7 @@ func (c *command) cleanUp() {
 }
 
 func (c *command) cleanUpLocked() {
-	c.in.restore()
+	c.in.end()
 	if c.pending != nil {
 		if err := c.ids.asKeeper(c.pending.Abort); err != nil {
 			fmt.Fprintf(c.msg, "otpw-gen: %v\n", err)
