@@ -27,6 +27,47 @@ const DefaultPlace = "~/" + FileName
 // home: the list of alice is home/alice. It is that of the pseudo-user of OTPW 1.5.
 func SharedPlace(home string) string { return strings.ReplaceAll(home, "%", "%%") + "/%u" }
 
+// PseudoUser keeps all lists where there is a system user of that name, and nothing
+// else is said: as in OTPW 1.5.
+const PseudoUser = "otpw"
+
+const systemUIDs = 1000 // uids of system users are below
+
+// ErrNoAccount: there is no account of that name.
+var ErrNoAccount = errors.New("there is no such user")
+
+// Keeper returns which account keeps the lists of all users, "" if their users do, and
+// the pattern of their paths. file and user are the module's arguments of these names,
+// "" where there are none. lookup finds an account; its errors are [ErrNoAccount] and
+// others. pam_otpw.so has the same rule, in C.
+func Keeper(file, user string, lookup func(name string) (Account, error)) (name, pattern string, err error) {
+	if file == "" {
+		pattern = DefaultPlace
+	} else {
+		pattern = file
+	}
+	if user == "" && file != "" {
+		return "", pattern, nil
+	}
+	name = user
+	if name == "" {
+		name = PseudoUser
+	}
+	keeper, err := lookup(name)
+	switch {
+	case user != "" && err != nil:
+		return "", "", fmt.Errorf("user=%s: %w", user, err)
+	case errors.Is(err, ErrNoAccount) || err == nil && user == "" && (keeper.UID <= 0 || keeper.UID >= systemUIDs):
+		return "", pattern, nil
+	case err != nil:
+		return "", "", err
+	}
+	if file == "" {
+		pattern = SharedPlace(keeper.Home)
+	}
+	return name, pattern, nil
+}
+
 // ListPath returns the path of an account's list. In the pattern ~ at the start,
 // and %h, mean its home, %u its name, %U its uid, %% a percent sign. The errors are
 // [ErrPlace]: an unknown %, a path that is not absolute, a name in which somebody

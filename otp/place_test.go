@@ -56,3 +56,53 @@ func TestListPath(t *testing.T) {
 		}
 	}
 }
+
+// Who keeps lists, and where.
+func TestKeeper(t *testing.T) {
+	broken := errors.New("no answer")
+	accounts := map[string]Account{
+		"otpw":  {"otpw", 900, "/var/lib/otpw"},
+		"lists": {"lists", 2000, "/srv/lists"},
+	}
+	for _, tt := range []struct {
+		name       string
+		file, user string
+		otpw       int   // uid; -1: there is no such user
+		err        error // of the lookup
+		keeper     string
+		pattern    string
+		want       error
+	}{
+		{"nothing said, no pseudo-user", "", "", -1, nil, "", "~/.otpw", nil},
+		{"pseudo-user", "", "", 900, nil, "otpw", "/var/lib/otpw/%u", nil},
+		{"the least uid", "", "", 1, nil, "otpw", "/var/lib/otpw/%u", nil},
+		{"the most", "", "", 999, nil, "otpw", "/var/lib/otpw/%u", nil},
+		{"no system user", "", "", 1000, nil, "", "~/.otpw", nil},
+		{"root by that name", "", "", 0, nil, "", "~/.otpw", nil},
+		{"file", "/l/%u", "", 900, nil, "", "/l/%u", nil},
+		{"user", "", "lists", 900, nil, "lists", "/srv/lists/%u", nil},
+		{"both", "/l/%u", "lists", -1, nil, "lists", "/l/%u", nil},
+		{"user, unknown", "", "nosuch", 900, nil, "", "", ErrNoAccount},
+		{"pseudo-user by name, whatever its uid", "", "otpw", 1000, nil, "otpw", "/var/lib/otpw/%u", nil},
+		{"no answer", "", "", 900, broken, "", "", broken},
+		{"no answer, none needed", "/l/%u", "", 900, broken, "", "/l/%u", nil},
+		{"no answer for user", "/l/%u", "lists", 900, broken, "", "", broken},
+	} {
+		name, pattern, err := Keeper(tt.file, tt.user, func(name string) (Account, error) {
+			a, ok := accounts[name]
+			if name == "otpw" {
+				a.UID, ok = tt.otpw, tt.otpw >= 0
+			}
+			switch {
+			case tt.err != nil:
+				return Account{}, tt.err
+			case !ok:
+				return Account{}, ErrNoAccount
+			}
+			return a, nil
+		})
+		if name != tt.keeper || pattern != tt.pattern || !errors.Is(err, tt.want) {
+			t.Errorf("%s: %q, %q, %v", tt.name, name, pattern, err)
+		}
+	}
+}

@@ -19,14 +19,12 @@ type account struct {
 	gid int
 }
 
-var errNoAccount = errors.New("no such user")
-
 // lookUp asks the system's own lookup, which knows LDAP and the like.
 func lookUp(name string) (account, error) {
 	out, _, err := runTool("getent", "passwd", "--", name)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == 2 {
-		return account{}, errNoAccount
+		return account{}, otp.ErrNoAccount
 	} else if err != nil {
 		return account{}, fmt.Errorf("getent passwd: %w", err)
 	}
@@ -35,7 +33,7 @@ func lookUp(name string) (account, error) {
 			return a, nil
 		}
 	}
-	return account{}, errNoAccount
+	return account{}, otp.ErrNoAccount
 }
 
 // allAccounts returns those that the system lists.
@@ -81,33 +79,17 @@ func groupsOf(a account) (groups []uint32, err error) {
 	return groups, nil
 }
 
-// The pseudo-user of OTPW 1.5 keeps all lists where nothing else is said.
-const (
-	pseudoUser = "otpw"
-	systemUIDs = 1000 // uids of system users are below
-)
-
 // keeper returns who keeps the lists, and the pattern of their paths; nil: their users do.
 func (s settings) keeper() (*account, string, error) {
-	pattern := otp.DefaultPlace
-	name := s.user
-	if name == "" {
-		name = pseudoUser
+	var keeper account
+	name, pattern, err := otp.Keeper(s.file, s.user, func(name string) (a otp.Account, err error) {
+		keeper, err = lookUp(name)
+		return keeper.Account, err
+	})
+	if err != nil || name == "" {
+		return nil, pattern, err
 	}
-	a, err := lookUp(name)
-	switch {
-	case err != nil && (s.user != "" || !errors.Is(err, errNoAccount)):
-		return nil, "", fmt.Errorf("%s: %w", name, err)
-	case s.file != "":
-		pattern = s.file
-	}
-	if s.user == "" && (err != nil || s.file != "" || a.UID <= 0 || a.UID >= systemUIDs) {
-		return nil, pattern, nil
-	}
-	if s.file == "" {
-		pattern = otp.SharedPlace(a.Home)
-	}
-	return &a, pattern, nil
+	return &keeper, pattern, nil
 }
 
 // whoLogsIn returns the user to log in as: the one named, or who runs this program,

@@ -172,7 +172,7 @@ func (c *checker) checkLists() {
 	set := c.settings(l)
 	keeper, pattern, err := set.keeper()
 	if err != nil {
-		if !errors.Is(err, errNoAccount) { // else that was said with the arguments
+		if !errors.Is(err, otp.ErrNoAccount) { // else that was said with the arguments
 			c.add("list-unchecked", "", "", "who keeps the lists is not known: %v", err)
 		}
 		return
@@ -213,7 +213,7 @@ func (c *checker) chooseAccounts() (accounts []account, named bool) {
 	for _, name := range c.users {
 		a, err := lookUp(name)
 		switch {
-		case errors.Is(err, errNoAccount):
+		case errors.Is(err, otp.ErrNoAccount):
 			c.add("user-unknown", name, "", "there is no such user")
 		case err != nil:
 			c.add("list-unchecked", name, "", "%v", err)

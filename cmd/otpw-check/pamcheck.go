@@ -381,7 +381,7 @@ func (c *checker) checkArguments(l line) {
 		c.add("argument-place", where, "file= and user= in "+otp.SitePath+", below [module]", "otpw-gen does not know where it says that lists are: it makes them elsewhere")
 	}
 	if s.user != "" {
-		if _, err := lookUp(s.user); errors.Is(err, errNoAccount) {
+		if _, err := lookUp(s.user); errors.Is(err, otp.ErrNoAccount) {
 			c.add("argument-user", where, "make that account, or name another", "there is no user %q: all logins are refused", s.user)
 		}
 	}

@@ -16,16 +16,12 @@ import (
 	"github.com/otpw-go/otpw/otp"
 )
 
-const (
-	getent     = "/usr/bin/getent"
-	pseudoUser = "otpw" // keeps all lists, if there is such a system user: as in OTPW 1.5
-	systemUIDs = 1000   // uids of system users are below
-)
+const getent = "/usr/bin/getent"
 
 // An account is an entry of the account database.
 type account struct {
-	name, home string
-	uid, gid   int
+	otp.Account
+	gid int
 }
 
 // findList decides where the list is, and whose: the file named by -f, else what
@@ -56,7 +52,7 @@ func (c *command) locate() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path, err := otp.ListPath(pattern, otp.Account{Name: who.name, UID: who.uid, Home: who.home})
+	path, err := otp.ListPath(pattern, who.Account)
 	if err != nil {
 		return "", err
 	}
@@ -69,12 +65,12 @@ func (c *command) locate() (string, error) {
 		return "", err
 	}
 	// set-user-id is for the caller's own list, and for no other
-	if self := c.ids.self.uid; self != 0 && self != who.uid && self != owner.uid {
-		return "", fmt.Errorf("--user %s: %w", who.name, errNotKeeper)
+	if self := c.ids.self.uid; self != 0 && self != who.UID && self != owner.UID {
+		return "", fmt.Errorf("--user %s: %w", who.Name, errNotKeeper)
 	}
 	switch err := c.ids.keep(id); {
 	case errors.Is(err, errNotKeeper):
-		return "", fmt.Errorf("lists are kept by %s (uid %d): %w, and this program is not set-user-id for it", owner.name, owner.uid, err)
+		return "", fmt.Errorf("lists are kept by %s (uid %d): %w, and this program is not set-user-id for it", owner.Name, owner.UID, err)
 	case err != nil:
 		return "", err
 	}
@@ -99,74 +95,62 @@ func (c *command) whose() (*account, error) {
 	return c.lookupID(c.ids.self.uid)
 }
 
-// keeper returns who keeps the lists of all users, nil if nobody does, and the
-// pattern of their paths: as pam_otpw.so does it, but for arguments that stand only
-// in PAM's configuration.
-func (c *command) keeper() (*account, string, error) {
-	pattern, placed := c.site.Arg("file")
-	name, named := c.site.Arg("user")
-	if !placed {
-		pattern = otp.DefaultPlace
-	}
-	if !named && placed {
-		return nil, pattern, nil
-	}
-	if !named {
-		name = pseudoUser
-	}
-	keeper, err := c.lookup(name)
+// keeper returns who keeps the lists of all users, nil if their users do, and the
+// pattern of their paths: as pam_otpw.so does it, but for arguments that stand only in
+// PAM's configuration.
+func (c *command) keeper() (keeper *account, pattern string, err error) {
+	file, _ := c.site.Arg("file")
+	user, _ := c.site.Arg("user")
+	name, pattern, err := otp.Keeper(file, user, func(name string) (a otp.Account, err error) {
+		if keeper, err = c.lookup(name); err == nil {
+			a = keeper.Account
+		}
+		return a, err
+	})
 	switch {
-	case named && err != nil:
-		return nil, "", fmt.Errorf("%s: user=%s: %w", otp.SitePath, name, err)
-	case errors.Is(err, errNoAccount) || err == nil && !named && (keeper.uid <= 0 || keeper.uid >= systemUIDs):
-		return nil, pattern, nil
-	case err != nil:
-		return nil, "", err
-	}
-	if !placed {
-		pattern = otp.SharedPlace(keeper.home)
+	case err != nil && user != "":
+		return nil, "", fmt.Errorf("%s: %w", otp.SitePath, err)
+	case err != nil || name == "":
+		return nil, pattern, err
 	}
 	return keeper, pattern, nil
 }
 
 // identity returns the ids of an account. Only root can take the groups.
 func (c *command) identity(a *account) (identity, error) {
-	id := identity{uid: a.uid, gid: a.gid}
-	if c.ids.self.uid != 0 || a.uid == 0 {
+	id := identity{uid: a.UID, gid: a.gid}
+	if c.ids.self.uid != 0 || a.UID == 0 {
 		return id, nil
 	}
 	id.groups = []int{a.gid}
-	out, err := c.askGetent("initgroups", a.name)
+	out, err := c.askGetent("initgroups", a.Name)
 	if err != nil {
-		return id, fmt.Errorf("groups of %s: %w", a.name, err)
+		return id, fmt.Errorf("groups of %s: %w", a.Name, err)
 	}
 	fields := strings.Fields(out)
 	for _, f := range fields[min(1, len(fields)):] { // behind the name
 		gid, err := strconv.ParseUint(f, 10, 32)
 		if err != nil {
-			return id, fmt.Errorf("groups of %s: %w", a.name, errGetent)
+			return id, fmt.Errorf("groups of %s: %w", a.Name, errGetent)
 		}
 		id.groups = append(id.groups, int(gid))
 	}
 	return id, nil
 }
 
-var (
-	errNoAccount = errors.New("there is no such user")
-	errGetent    = errors.New("getent gave an answer that makes no sense")
-)
+var errGetent = errors.New("getent gave an answer that makes no sense")
 
 // lookup finds an account by its name. Without cgo, os/user knows only /etc/passwd;
 // getent knows the directory services, too.
 func (c *command) lookup(name string) (*account, error) {
 	u, err := user.Lookup(name)
-	return c.find(u, err, name, func(a *account) bool { return a.name == name })
+	return c.find(u, err, name, func(a *account) bool { return a.Name == name })
 }
 
 // lookupID finds an account by its uid.
 func (c *command) lookupID(uid int) (*account, error) {
 	u, err := user.LookupId(strconv.Itoa(uid))
-	return c.find(u, err, strconv.Itoa(uid), func(a *account) bool { return a.uid == uid })
+	return c.find(u, err, strconv.Itoa(uid), func(a *account) bool { return a.UID == uid })
 }
 
 func (c *command) find(u *user.User, err error, key string, right func(*account) bool) (*account, error) {
@@ -207,7 +191,7 @@ func (c *command) askGetent(database string, keys ...string) (string, error) {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() == 2: // "one or more supplied keys could not be found"
-		return "", errNoAccount
+		return "", otp.ErrNoAccount
 	case err != nil:
 		return "", fmt.Errorf("getent: %w", err)
 	}
@@ -226,5 +210,5 @@ func parseAccount(line string) (*account, error) {
 	if err1 != nil || err2 != nil || uid == none || gid == none {
 		return nil, errGetent
 	}
-	return &account{name: f[0], home: f[5], uid: int(uid), gid: int(gid)}, nil
+	return &account{otp.Account{Name: f[0], UID: int(uid), Home: f[5]}, int(gid)}, nil
 }

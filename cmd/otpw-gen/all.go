@@ -77,11 +77,11 @@ func (c *command) lookAtAll() ([]statusJSON, error) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(out) {
 		who, err := parseAccount(strings.TrimSuffix(line, "\n"))
-		if err != nil || seen[who.name] {
+		if err != nil || seen[who.Name] {
 			continue
 		}
-		seen[who.name] = true
-		path, err := otp.ListPath(pattern, otp.Account{Name: who.name, UID: who.uid, Home: who.home})
+		seen[who.Name] = true
+		path, err := otp.ListPath(pattern, who.Account)
 		if err != nil {
 			continue // nor can he log in
 		}
@@ -99,7 +99,7 @@ func (c *command) lookAtAll() ([]statusJSON, error) {
 		case err != nil:
 			s = statusJSON{List: path, Problem: err.Error(), Print: true}
 		}
-		s.User = who.name
+		s.User = who.Name
 		all = append(all, s)
 	}
 	return all, nil
@@ -117,7 +117,7 @@ func (c *command) lookAt(who, owner *account) (s statusJSON, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "status", "--json", "--user="+who.name)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "status", "--json", "--user="+who.Name)
 	cmd.Env = []string{"TZ=" + os.Getenv("TZ")}
 	cmd.Dir = "/"
 	cmd.WaitDelay = time.Second

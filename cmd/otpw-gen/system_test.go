@@ -375,7 +375,7 @@ func TestFindList(t *testing.T) {
 	t.Setenv("HOME", "/somewhere/else")
 	t.Setenv("USER", "somebody")
 	path, err := find("")
-	if want := filepath.Join(me.home, ".otpw"); err != nil || path != want {
+	if want := filepath.Join(me.Home, ".otpw"); err != nil || path != want {
 		t.Errorf("%q, %v, want %q", path, err, want)
 	}
 	if path, err := find("given"); err != nil || path != "given" {
@@ -392,10 +392,10 @@ func TestAskGetent(t *testing.T) {
 	if err != nil || !strings.HasPrefix(out, "root:") {
 		t.Errorf("%q, %v", out, err)
 	}
-	if a, err := c.lookupID(3999999999 >> 1); !errors.Is(err, errNoAccount) {
+	if a, err := c.lookupID(3999999999 >> 1); !errors.Is(err, otp.ErrNoAccount) {
 		t.Errorf("an account that cannot be: %+v, %v", a, err)
 	}
-	if a, err := c.lookup("-no such user"); !errors.Is(err, errNoAccount) {
+	if a, err := c.lookup("-no such user"); !errors.Is(err, otp.ErrNoAccount) {
 		t.Errorf("an account that cannot be: %+v, %v", a, err)
 	}
 }
@@ -415,7 +415,7 @@ func TestParseAccount(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}
 	}
-	if a, err := parseAccount("joe:x:1000:1001:Joe:/home/joe:/bin/sh"); err != nil || *a != (account{"joe", "/home/joe", 1000, 1001}) {
+	if a, err := parseAccount("joe:x:1000:1001:Joe:/home/joe:/bin/sh"); err != nil || *a != (account{otp.Account{Name: "joe", UID: 1000, Home: "/home/joe"}, 1001}) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
