@@ -137,6 +137,50 @@ func TestPDFFileAppears(t *testing.T) {
 	}
 }
 
+// Who puts a file in the place of the new sheet has that, whatever becomes of the list.
+func TestPDFFileReplaced(t *testing.T) {
+	for _, good := range []bool{true, false} {
+		dir := t.TempDir()
+		file, beside, other := filepath.Join(dir, "sheet.pdf"), filepath.Join(dir, "sheet.new.pdf"), filepath.Join(dir, "other")
+		p := &pdfFile{path: file, force: true, ids: &ids{saved: -1}, msg: io.Discard, dir: -1}
+		err := errors.Join(os.WriteFile(file, []byte("the sheet before"), 0o600), os.WriteFile(other, []byte("other"), 0o600),
+			p.check(filepath.Join(dir, "list")), p.put([]byte("sheet")), os.Rename(other, beside), p.settle(good))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{file: "the sheet before", beside: "other"} {
+			if b, err := os.ReadFile(name); err != nil || string(b) != want {
+				t.Errorf("good %v: %s is now %q, %v", good, name, b, err)
+			}
+		}
+	}
+}
+
+// A folder that cannot be read takes sheets like others.
+func TestPDFUnreadableFolder(t *testing.T) {
+	dir, folder := openTemp(t), openTemp(t)
+	if err := errors.Join(os.Chmod(dir, 0o777), os.Chmod(folder, 0o333)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := asOther(t, program(t), "-f", filepath.Join(dir, "list"), "--format", "otpw1", "--pdf", filepath.Join(folder, "sheet.pdf"))
+	cmd.Stdin = strings.NewReader("pre\npre\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	files(t, folder, "sheet.pdf")
+}
+
+// No sheet goes to the printing system when a signal has come right before.
+func TestPrinterTakenBackBefore(t *testing.T) {
+	p := &printer{args: []string{"-d", "no such printer"}, screen: os.Stderr, ids: &ids{saved: -1}}
+	if err := p.settle(false); err != nil {
+		t.Error(err)
+	}
+	if err := p.put([]byte("sheet")); !errors.Is(err, errBrokenOff) {
+		t.Error(err)
+	}
+}
+
 // What a signal has taken back does not come again: it may come right before the
 // sheet is written.
 func TestPDFFileTakenBackBefore(t *testing.T) {
