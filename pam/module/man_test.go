@@ -99,8 +99,9 @@ func TestManResults(t *testing.T) {
 // reasonsElsewhere are never in a line of the log.
 var reasonsElsewhere = []string{
 	otp.ErrNotList.Error(), otp.ErrInPlace.Error(), // of those who make lists
-	errEnd.Error(),        // always behind errAbandoned
-	"does not begin with", // always behind otp.ErrFormat
+	otp.ErrNoAccount.Error(), // of those who look for accounts in Go
+	errEnd.Error(),           // always behind errAbandoned
+	"does not begin with",    // always behind otp.ErrFormat
 }
 
 // pam_otpw(8) has each reason, at least its beginning, and no other.
