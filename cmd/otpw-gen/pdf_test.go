@@ -202,6 +202,30 @@ func TestPDFFileTakenBackBefore(t *testing.T) {
 	files(t, dir, "sheet.pdf")
 }
 
+// A host whose name no font has gets a sheet, too. It has that name in a private
+// namespace.
+func TestHostOnPDF(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-c", `printf '\360\237\224\221' >/proc/sys/kernel/hostname || exit 9
+		printf 'pre\npre\n' | "$1" -f "$2/list" --format otpw1 --pdf "$2/sheet.pdf"`, "sh", program(t), dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWUTS}
+	var msg bytes.Buffer
+	cmd.Stderr = &msg
+	if err := cmd.Run(); err != nil {
+		if cmd.ProcessState.ExitCode() == 9 || errors.Is(err, syscall.EPERM) {
+			t.Skipf("no host names of our own here: %v %s", err, msg.String())
+		}
+		t.Fatalf("%v\n%s", err, msg.String())
+	}
+	if want := "Warning: the name of this host (\U0001f511) cannot be printed. The sheet says localhost."; !strings.Contains(msg.String(), want) {
+		t.Errorf("no %q in\n%s", want, msg.String())
+	}
+	if text := pdfText(t, filepath.Join(dir, "sheet.pdf")); !strings.Contains(text, "localhost") {
+		t.Errorf("no localhost in\n%s", text)
+	}
+}
+
 // Whoever says that the sheet did not come out, or nothing, has the old list and
 // its sheet as they were.
 func TestTerminalPDF(t *testing.T) {
