@@ -5,6 +5,7 @@ package printsheet
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -238,6 +239,47 @@ func TestShapes(t *testing.T) {
 	vowel, _ := glyphs(t, "कि")
 	if vowel[0] == one("क") {
 		t.Error("a Devanagari vowel stands behind its consonant")
+	}
+}
+
+// Marks and letters are drawn where the shaping has put them: what is inked reaches
+// as far as the outlines do, to each side.
+func TestGlyphsAreInPlace(t *testing.T) {
+	const x0, y0, size, close = 40.0, 100.0, 20.0, 0.7 // points
+	texts := append([]string{"กี่", "ཀྵྲཱི", "e\u0302\u0304\u0301", "क्षिं", "ش\u0651\u064e", "x\u0323\u0324"}, samples...)
+	for _, s := range texts {
+		text, err := newFontSet().shape("label", s, direction(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, ok := text.fit(500, 100, size, size)
+		if !ok || len(b.lines) != 1 {
+			t.Fatalf("%q: lines %+v", s, b.lines)
+		}
+		left, right, top, bottom := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+		x, y := x0, y0+b.lines[0].ascent
+		for _, r := range b.lines[0].runs {
+			unit, shaped := size/float64(r.Face.Upem()), size/perEm/64
+			for _, g := range r.Glyphs {
+				if e, ok := r.Face.GlyphExtents(g.GlyphID); ok && e.Width > 0 {
+					gx, gy := x+float64(g.XOffset)*shaped+float64(e.XBearing)*unit, y-float64(g.YOffset)*shaped-float64(e.YBearing)*unit
+					left, right = min(left, gx), max(right, gx+float64(e.Width)*unit)
+					top, bottom = min(top, gy), max(bottom, gy-float64(e.Height)*unit)
+				}
+				x += float64(g.Advance) * shaped
+			}
+		}
+		pdf := newDocument(A4, when)
+		pdf.AddPage()
+		b.draw(pdf, x0, y0)
+		var out bytes.Buffer
+		if err := pdf.Output(&out); err != nil {
+			t.Fatal(err)
+		}
+		got := render(t, out.Bytes(), 200)[0].bounds()
+		if abs(got.x-left) > close || abs(got.x+got.w-right) > close || abs(got.y-top) > close || abs(got.y+got.h-bottom) > close {
+			t.Errorf("%q: ink in %+v, want %+v", s, got, rect{left, top, right - left, bottom - top})
+		}
 	}
 }
 

@@ -49,6 +49,19 @@ func (p picture) darkest(r rect) byte {
 // inked reports whether there is anything but white in a part of the page.
 func (p picture) inked(r rect) bool { return p.darkest(r) < 255 }
 
+// bounds returns the smallest part of the page with all that is drawn.
+func (p picture) bounds() rect {
+	left, right, top, bottom := p.width, 0, p.height, 0
+	for y := range p.height {
+		for x := range p.width {
+			if p.at(x, y) < 200 {
+				left, right, top, bottom = min(left, x), max(right, x+1), min(top, y), max(bottom, y+1)
+			}
+		}
+	}
+	return rect{float64(left) / p.scale, float64(top) / p.scale, float64(right-left) / p.scale, float64(bottom-top) / p.scale}
+}
+
 // samples are names and labels in many scripts, as people write them.
 var samples = []string{
 	"Reise nach Süden", "Tiếng Việt", "Ελλάδα", "Україна", "Հայաստան", "საქართველო", "שלום עולם", "العربية ١٢٣", "فارسی", "اردو", "ދިވެހި",
