@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -184,6 +186,11 @@ func kill(t *testing.T, p world.Process) {
 	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill %v: %v", p, err)
 	}
+	// what is written to it from now on must not get lost in a socket that nobody reads
+	world.Until(t, "its descriptors are closed", func() bool {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.PID))
+		return err != nil || len(open) == 0
+	})
 }
 
 // With three numbers set aside, logins are asked for three others until one succeeds.
