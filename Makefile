@@ -176,8 +176,7 @@ fuzz: $(B)/fuzz-entry
 	@mkdir -p $(B)/corpus
 	$(B)/fuzz-entry -verbosity=0 -print_final_stats=1 -max_total_time=$(FUZZTIME:s=) -timeout=30 -max_len=4096 \
 	  -artifact_prefix=$(B)/ $(B)/corpus $(CORPUS)
-	for p in $(FUZZGO); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
-	  $(GO) test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; done; done
+	GO=$(GO) scripts/fuzz $(FUZZTIME) $(FUZZGO)
 
 demo: demo-tools build
 	$(GO) build -buildvcs=false -o $(B)/demo ./e2e/demo
