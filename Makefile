@@ -20,16 +20,17 @@ OTPW_BUDGET ?= 1
 FUZZTIME    ?= 10s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# root may build what a user has cloned
-VERSION := $(shell git -c safe.directory='$(CURDIR)' describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell scripts/version)
 
 export B OTPW_BUDGET
 export OTPW_BUILD := $(abspath $(B))
 export OTPW_ORIGINAL := $(abspath $(B)/original)
 
 CFLAGS   ?= -O2 -g
-WARN     := -std=c11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wconversion
-HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+# Who builds packages sets these two to nothing: a distribution has flags of its own, and other compilers.
+WERROR   ?= -Werror
+WARN     := -std=c11 -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wconversion
+HARDEN   ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
 HARDENLD := -Wl,-z,relro,-z,now -Wl,-z,noexecstack
 DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDIR)/decoy"' -DOTPW_SITE='"/etc/otpw.conf"' -Ipam
 HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
@@ -48,6 +49,7 @@ help:
 	@echo 'make bench    side by side with the original; needs root'
 	@echo 'make pictures the pictures of the sheets in docs/'
 	@echo 'make lint     gofmt, go vet, staticcheck, shellcheck, C compiler and analyzer'
+	@echo 'make dist     the source archive, with all it is built from'
 	@echo 'make install  into PREFIX ($(PREFIX)) and PAMDIR ($(PAMDIR)), below DESTDIR; never touches /etc'
 	@echo 'make uninstall, make clean'
 
@@ -101,8 +103,8 @@ $(B)/pam_otpw/core.so: $(GOFILES) $(B)/version | compiler
 
 # ---- manual pages and completions ----
 
-# The date in the pages' footers: that of the commit, or of the release whose archive this is, or none.
-SOURCE_DATE_EPOCH ?= $(shell git -c safe.directory='$(CURDIR)' log -1 --format=%ct 2>/dev/null)
+# The date in the pages' footers, and of what is in archives: that of the commit, or of the archive this is built from.
+SOURCE_DATE_EPOCH ?= $(shell stat -c %Y VERSION 2>/dev/null || git -c safe.directory='$(CURDIR)' log -1 --format=%ct 2>/dev/null)
 export SOURCE_DATE_EPOCH
 
 MANRUN := CGO_ENABLED=0 $(GO) run -buildvcs=false -tags man -ldflags '-X main.version=$(VERSION)'
@@ -128,6 +130,25 @@ $(B)/completions/%: $(B)/otpw-gen
 	@mkdir -p $(@D)
 	$(B)/otpw-gen completion $* >$@.new
 	@mv $@.new $@
+
+# ---- source archive ----
+
+DIST := otpw-$(VERSION)
+
+# All that git knows, as it is here, with the modules it is built from: it builds without a network. The same tree makes the same archive.
+dist: $(B)/$(DIST).tar.gz
+
+$(B)/$(DIST).tar.gz: FORCE | tools
+	@rm -rf $(B)/dist
+	@mkdir -p $(B)/dist/$(DIST)
+	git -c safe.directory='$(CURDIR)' ls-files -z >$(B)/dist/files
+	tar -c --null -T $(B)/dist/files | tar -x -C $(B)/dist/$(DIST)
+	$(GO) mod vendor -o $(B)/dist/$(DIST)/vendor
+	@echo '$(VERSION)' >$(B)/dist/$(DIST)/VERSION
+	tar -c -C $(B)/dist --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX --mtime=@$(SOURCE_DATE_EPOCH) $(DIST) | gzip -9n >$@.new
+	@mv $@.new $@
+	@rm -rf $(B)/dist
+	@echo 'the source archive: $@'
 
 # ---- tests ----
 
@@ -244,4 +265,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build dist man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
