@@ -36,7 +36,7 @@ DEFS     := -D_GNU_SOURCE -DOTPW_VERSION='"$(VERSION)"' -DOTPW_STATE='"$(STATEDI
 HOSTS    := $(patsubst e2e/hosts/%.c,$(B)/hosts/%,$(wildcard e2e/hosts/*.c))
 GOFILES  := $(shell find otp printsheet cmd pam -name '*.go') go.mod go.sum otp/words.txt $(wildcard printsheet/fonts/*)
 
-build: $(B)/otpw-gen $(B)/otpw-check $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so man completions
+build: $(B)/otpw-gen $(B)/otpw-gen-as-keeper $(B)/otpw-check $(B)/pam_otpw.so $(B)/pam_otpw/worker $(B)/pam_otpw/core.so man completions
 
 help:
 	@sed -n '3,6s/^# //p' Makefile
@@ -68,10 +68,11 @@ compiler: tools
 
 # ---- build ----
 
-# Worker and core refuse each other when their versions differ: a new version builds all of them.
+# Worker and core refuse each other when their versions differ: a new version builds all of them. So do other paths.
+BUILT := $(VERSION) $(PREFIX) $(STATEDIR)
 $(B)/version: FORCE
 	@mkdir -p $(@D)
-	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+	@echo '$(BUILT)' | cmp -s - $@ || echo '$(BUILT)' >$@
 
 $(B)/otpw-gen: $(GOFILES) $(B)/version | tools
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
@@ -88,6 +89,10 @@ $(B)/pam_otpw.so: $(ENTRY) pam/entry/child.h pam/entry/decoy.h pam/entry/site.h 
 	$(CC) $(CFLAGS) $(WARN) $(HARDEN) $(DEFS) -fPIC -fvisibility=hidden -shared -o $@ $(ENTRY) \
 	  $(HARDENLD) -Wl,-z,nodelete -Wl,-z,defs -Wl,--version-script=pam/entry/exports.map -lpam
 	chmod 0644 $@
+
+# whom it starts is compiled in: its caller must not choose
+$(B)/otpw-gen-as-keeper: cmd/otpw-gen-as-keeper/main.c $(B)/version | compiler
+	$(CC) $(CFLAGS) $(WARN) $(HARDEN) -D_GNU_SOURCE -DOTPW_GEN='"$(PREFIX)/bin/otpw-gen"' -fPIE -pie -o $@ $< $(HARDENLD)
 
 $(B)/pam_otpw/worker: pam/worker/worker.c pam/protocol.h $(B)/version | compiler
 	@mkdir -p $(@D)
@@ -110,7 +115,7 @@ export SOURCE_DATE_EPOCH
 MANRUN := CGO_ENABLED=0 $(GO) run -buildvcs=false -tags man -ldflags '-X main.version=$(VERSION)'
 MAN1   := $(addprefix otpw-gen,.1 $(patsubst %,-%.1,completion revoke status suggest unlock))
 MAN5   := otpw.5 otpw.conf.5
-MAN8   := pam_otpw.8 otpw-check.8 otpw-check-findings.8
+MAN8   := pam_otpw.8 otpw-check.8 otpw-check-findings.8 otpw-pseudo-user.8
 PAGES  := $(MAN1) $(MAN5) $(MAN8)
 
 man: $(B)/man/made
@@ -221,14 +226,15 @@ lint: compiler
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run $(STATICCHECK) -tags man ./cmd/...
 	shellcheck $$(git grep -lE '^#!/bin/(ba)?sh' -- ':!*.txtar')
-	for f in $(ENTRY) pam/worker/worker.c; do \
-	  $(CC) -O2 $(WARN) $(DEFS) -fanalyzer -fsyntax-only $$f || exit 1; \
-	  ! command -v clang >/dev/null || clang -O2 $(WARN) $(DEFS) -fsyntax-only $$f || exit 1; done
+	for f in $(ENTRY) pam/worker/worker.c cmd/otpw-gen-as-keeper/main.c; do \
+	  $(CC) -O2 $(WARN) $(DEFS) -DOTPW_GEN='""' -fanalyzer -fsyntax-only $$f || exit 1; \
+	  ! command -v clang >/dev/null || clang -O2 $(WARN) $(DEFS) -DOTPW_GEN='""' -fsyntax-only $$f || exit 1; done
 
 # ---- install ----
 
-INSTALLED := otpw-gen otpw-check pam_otpw.so pam_otpw/worker pam_otpw/core.so $(addprefix man/,$(PAGES)) $(addprefix completions/,$(SHELLS))
+INSTALLED := otpw-gen otpw-gen-as-keeper otpw-check pam_otpw.so pam_otpw/worker pam_otpw/core.so $(addprefix man/,$(PAGES)) $(addprefix completions/,$(SHELLS))
 SHARE     := $(DESTDIR)$(PREFIX)/share
+KEEPER    := $(DESTDIR)$(PREFIX)/libexec/otpw/otpw-gen-as-keeper
 BASHCOMP  := $(SHARE)/bash-completion/completions/otpw-gen
 ZSHCOMP   := $(SHARE)/zsh/site-functions/_otpw-gen
 FISHCOMP  := $(SHARE)/fish/vendor_completions.d/otpw-gen.fish
@@ -236,7 +242,11 @@ FISHCOMP  := $(SHARE)/fish/vendor_completions.d/otpw-gen.fish
 # Copies only, so that root needs no Go.
 install:
 	@for f in $(INSTALLED); do test -e $(B)/$$f || { echo "make: there is no $(B)/$$f: run make first" >&2; exit 1; }; done
+	@read -r _ built <$(B)/version; test "$$built" = '$(PREFIX) $(STATEDIR)' || \
+	  { echo "make: $(B) was made for PREFIX and STATEDIR $$built: run make again, with the same settings as make install" >&2; exit 1; }
 	install -D -m 0755 $(B)/otpw-gen $(DESTDIR)$(PREFIX)/bin/otpw-gen
+	install -D -m 0755 $(B)/otpw-gen-as-keeper $(KEEPER)
+	install -D -m 0755 packaging/pseudo-user/otpw-pseudo-user $(DESTDIR)$(PREFIX)/sbin/otpw-pseudo-user
 	install -D -m 0755 $(B)/otpw-check $(DESTDIR)$(PREFIX)/sbin/otpw-check
 	install -d -m 0755 $(DESTDIR)$(PAMDIR)/pam_otpw
 	install -m 0711 $(B)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/worker
@@ -249,18 +259,19 @@ install:
 	install -D -m 0644 $(B)/completions/bash $(BASHCOMP)
 	install -D -m 0644 $(B)/completions/zsh $(ZSHCOMP)
 	install -D -m 0644 $(B)/completions/fish $(FISHCOMP)
+	install -D -m 0644 packaging/pseudo-user/sysusers.conf $(SHARE)/otpw/sysusers.conf
 	install -d -m 0700 $(DESTDIR)$(STATEDIR)
 	test -n '$(DESTDIR)' || scripts/decoy-secret $(STATEDIR)/decoy
 
 uninstall:
 	@! grep -rl '^[^#]*pam_otpw' $(DESTDIR)/etc/pam.d 2>/dev/null || \
 	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
-	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(DESTDIR)$(PREFIX)/sbin/otpw-check $(DESTDIR)$(PAMDIR)/pam_otpw.so \
+	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(KEEPER) $(addprefix $(DESTDIR)$(PREFIX)/sbin/,otpw-check otpw-pseudo-user) $(SHARE)/otpw/sysusers.conf $(DESTDIR)$(PAMDIR)/pam_otpw.so \
 	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
 	rm -f $(addprefix $(SHARE)/man/man1/,$(MAN1)) $(addprefix $(SHARE)/man/man5/,$(MAN5)) $(addprefix $(SHARE)/man/man8/,$(MAN8)) \
 	  $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 	rm -f $(DESTDIR)$(STATEDIR)/decoy
-	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw $(DESTDIR)$(STATEDIR) 2>/dev/null || :
+	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw $(DESTDIR)$(STATEDIR) $(dir $(KEEPER)) $(SHARE)/otpw 2>/dev/null || :
 
 clean:
 	rm -rf $(B)

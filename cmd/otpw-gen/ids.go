@@ -5,7 +5,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -128,8 +130,25 @@ func (i *ids) keep(owner identity) error {
 	case owner.uid == i.saved:
 		i.keeper = &identity{uid: owner.uid}
 		return nil
+	case i.saved < 0:
+		return startAs(owner.uid)
 	}
 	return errNotKeeper
+}
+
+// startAs starts this program anew through the small one that is set-user-id in its
+// place, if that is so for uid.
+func startAs(uid int) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	helper := filepath.Join(filepath.Dir(self), "../libexec/otpw/otpw-gen-as-keeper")
+	fi, err := os.Stat(helper)
+	if err != nil || fi.Mode()&fs.ModeSetuid == 0 || int(fi.Sys().(*syscall.Stat_t).Uid) != uid {
+		return errNotKeeper
+	}
+	return fmt.Errorf("start %s: %w", helper, syscall.Exec(helper, os.Args, os.Environ()))
 }
 
 // giveUp forgets what this program is set-user-id for.

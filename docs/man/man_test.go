@@ -105,7 +105,7 @@ func TestReproducible(t *testing.T) {
 
 // What a page refers to is there, and is in SEE ALSO if it is ours.
 func TestReferences(t *testing.T) {
-	others := map[string]bool{"sudo.8": true, "sshd.8": true, "pam.8": true, "pam.d.5": true, "sshd_config.5": true, "lp.1": true, "getent.1": true}
+	others := map[string]bool{"sudo.8": true, "sshd.8": true, "pam.8": true, "pam.d.5": true, "sshd_config.5": true, "lp.1": true, "getent.1": true, "systemd-sysusers.8": true, "systemd-tmpfiles.8": true}
 	pages := makePages(t, "")
 	for name, page := range pages {
 		for _, section := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "SEE ALSO"} {

@@ -76,6 +76,17 @@ func (s *site) setUserID(program string) {
 	must(s.t, os.Chown(program, s.keeper.UID, 0), syscall.Chmod(program, 0o4755))
 }
 
+// bothWays runs a test with otpw-gen set-user-id, and with the small program that is so in its place.
+func bothWays(t *testing.T, test func(*testing.T, *site)) {
+	t.Run("itself", func(t *testing.T) { test(t, begin(t)) })
+	t.Run("through otpw-gen-as-keeper", func(t *testing.T) {
+		s := begin(t)
+		must(t, os.Chown(s.m.Generator, 0, 0), os.Chmod(s.m.Generator, 0o755))
+		s.setUserID(s.AsKeeper(t, s.m))
+		test(t, s)
+	})
+}
+
 func must(t *testing.T, errs ...error) {
 	t.Helper()
 	if err := errors.Join(errs...); err != nil {
@@ -190,8 +201,9 @@ func TestPseudoUser(t *testing.T) {
 }
 
 // Who runs the set-user-id program has his own list, and nobody else's.
-func TestSetUserID(t *testing.T) {
-	s := begin(t)
+func TestSetUserID(t *testing.T) { bothWays(t, setUserID) }
+
+func setUserID(t *testing.T, s *site) {
 	sheet := s.makeList(s.alice)
 	before, err := os.ReadFile(s.list(s.alice))
 	must(t, err)
@@ -260,8 +272,9 @@ func (s *site) names() []string {
 }
 
 // What the printing system is started with is the caller's, and nothing else.
-func TestSetUserIDChildren(t *testing.T) {
-	s := begin(t)
+func TestSetUserIDChildren(t *testing.T) { bothWays(t, setUserIDChildren) }
+
+func setUserIDChildren(t *testing.T, s *site) {
 	must(t, os.Mkdir(s.alice.Path("bin"), 0o755),
 		os.WriteFile(s.alice.Path("bin/lp"), []byte("#!/bin/sh\nexec >out\ngrep -E '^(Uid|Gid|Groups|Cap)' /proc/self/status\nenv\nls -l /proc/self/fd\ncat >/dev/null\n"), 0o755))
 	r := s.Run(t, s.alice, prefix+"\n"+prefix+"\n", append([]string{"/usr/bin/env", "PATH=" + s.alice.Path("bin") + ":/usr/bin:/bin",
@@ -289,8 +302,9 @@ func TestSetUserIDChildren(t *testing.T) {
 }
 
 // As the keeper, the program touches the list and the files beside it.
-func TestSetUserIDCalls(t *testing.T) {
-	s := begin(t)
+func TestSetUserIDCalls(t *testing.T) { bothWays(t, setUserIDCalls) }
+
+func setUserIDCalls(t *testing.T, s *site) {
 	allowed := []string{s.list(s.alice), s.list(s.alice) + ".tmp", s.list(s.alice) + ".lock", s.list(s.alice) + ".lock.tmp", s.keeper.Home, "/home"}
 	for _, tt := range []struct {
 		stdin string
@@ -351,8 +365,9 @@ func TestNames(t *testing.T) {
 }
 
 // Whatever the caller does to the process, his list is the old one or a new one, and nobody's sheet is in it.
-func TestSetUserIDCallers(t *testing.T) {
-	s := begin(t)
+func TestSetUserIDCallers(t *testing.T) { bothWays(t, setUserIDCallers) }
+
+func setUserIDCallers(t *testing.T, s *site) {
 	s.makeList(s.alice)
 	old, err := os.ReadFile(s.list(s.alice))
 	must(t, err)
@@ -419,6 +434,28 @@ func TestWrongBits(t *testing.T) {
 		s.fails(s.alice, tt.message)
 		if _, err := os.Lstat(s.list(s.alice)); err == nil {
 			t.Errorf("%04o: there is a list", tt.mode)
+		}
+	}
+	must(t, os.Chown(s.m.Generator, 0, 0), os.Chmod(s.m.Generator, 0o755))
+	helper := s.AsKeeper(t, s.m)
+	for _, tt := range []struct {
+		uid     int
+		mode    uint32
+		message string // of otpw-gen
+		itself  string // of the helper
+	}{
+		{0, 0o755, `belongs to another user, and this program is not set-user-id for it`, "not set-user-id for an account that keeps lists"},
+		{s.keeper.UID, 0o755, `belongs to another user, and this program is not set-user-id for it`, "not set-user-id for an account that keeps lists"},
+		{0, 0o4755, `belongs to another user, and this program is not set-user-id for it`, "not set-user-id for an account that keeps lists"},
+		{s.bob.UID, 0o4755, `belongs to another user, and this program is not set-user-id for it`, `lists are kept by otpw \(uid \d+\): the list belongs to another user`},
+	} {
+		must(t, os.Chown(helper, tt.uid, 0), syscall.Chmod(helper, tt.mode))
+		s.fails(s.alice, tt.message)
+		if r := s.Run(t, s.alice, "", helper); r.Status != 1 || !regexp.MustCompile(tt.itself).MatchString(r.Stderr) {
+			t.Errorf("%d, %04o: %+v", tt.uid, tt.mode, r)
+		}
+		if _, err := os.Lstat(s.list(s.alice)); err == nil {
+			t.Errorf("%d, %04o: there is a list", tt.uid, tt.mode)
 		}
 	}
 	// without the bit, -f is anybody's

@@ -17,33 +17,38 @@ import (
 
 // want are the files below DESTDIR, with their modes.
 var want = map[string]fs.FileMode{
-	"usr/bin/otpw-gen": 0o755,
-	"usr/share/bash-completion/completions/otpw-gen":    0o644,
-	"usr/share/fish/vendor_completions.d/otpw-gen.fish": 0o644,
-	"usr/share/zsh/site-functions/_otpw-gen":            0o644,
-	"usr/share/man/man1/otpw-gen.1":                     0o644,
-	"usr/share/man/man1/otpw-gen-completion.1":          0o644,
-	"usr/share/man/man1/otpw-gen-revoke.1":              0o644,
-	"usr/share/man/man1/otpw-gen-status.1":              0o644,
-	"usr/share/man/man1/otpw-gen-suggest.1":             0o644,
-	"usr/share/man/man1/otpw-gen-unlock.1":              0o644,
-	"usr/share/man/man5/otpw.5":                         0o644,
-	"usr/share/man/man5/otpw.conf.5":                    0o644,
-	"usr/sbin/otpw-check":                               0o755,
-	"usr/share/man/man8/otpw-check.8":                   0o644,
-	"usr/share/man/man8/otpw-check-findings.8":          0o644,
-	"usr/share/man/man8/pam_otpw.8":                     0o644,
-	"usr/lib/security/pam_otpw.so":                      0o644,
-	"usr/lib/security/pam_otpw/core.so":                 0o644,
-	"usr/lib/security/pam_otpw/worker":                  0o711,
+	"usr/local/bin/otpw-gen":                                  0o755,
+	"usr/local/share/bash-completion/completions/otpw-gen":    0o644,
+	"usr/local/share/fish/vendor_completions.d/otpw-gen.fish": 0o644,
+	"usr/local/share/zsh/site-functions/_otpw-gen":            0o644,
+	"usr/local/share/man/man1/otpw-gen.1":                     0o644,
+	"usr/local/share/man/man1/otpw-gen-completion.1":          0o644,
+	"usr/local/share/man/man1/otpw-gen-revoke.1":              0o644,
+	"usr/local/share/man/man1/otpw-gen-status.1":              0o644,
+	"usr/local/share/man/man1/otpw-gen-suggest.1":             0o644,
+	"usr/local/share/man/man1/otpw-gen-unlock.1":              0o644,
+	"usr/local/share/man/man5/otpw.5":                         0o644,
+	"usr/local/share/man/man5/otpw.conf.5":                    0o644,
+	"usr/local/sbin/otpw-check":                               0o755,
+	"usr/local/sbin/otpw-pseudo-user":                         0o755,
+	"usr/local/libexec/otpw/otpw-gen-as-keeper":               0o755,
+	"usr/local/share/otpw/sysusers.conf":                      0o644,
+	"usr/local/share/man/man8/otpw-pseudo-user.8":             0o644,
+	"usr/local/share/man/man8/otpw-check.8":                   0o644,
+	"usr/local/share/man/man8/otpw-check-findings.8":          0o644,
+	"usr/local/share/man/man8/pam_otpw.8":                     0o644,
+	"usr/lib/security/pam_otpw.so":                            0o644,
+	"usr/lib/security/pam_otpw/core.so":                       0o644,
+	"usr/lib/security/pam_otpw/worker":                        0o711,
 }
 
 // makeTarget runs make without Go, the compiler and git in reach, as root may have to.
-func makeTarget(t *testing.T, target, dest string) ([]byte, error) {
+func makeTarget(t *testing.T, target, dest string, settings ...string) ([]byte, error) {
 	t.Helper()
-	cmd := exec.Command("make", "-C", "../..", target, "DESTDIR="+dest, "PREFIX=/usr", "PAMDIR=/usr/lib/security",
+	cmd := exec.Command("make", "-C", "../..", target, "DESTDIR="+dest, "PREFIX=/usr/local", "PAMDIR=/usr/lib/security",
 		"STATEDIR=/var/lib/pam_otpw", "GO=no-go-here", "CC=no-compiler-here")
 	cmd.Env = append(os.Environ(), "MAKEFLAGS=")
+	cmd.Args = append(cmd.Args, settings...)
 	if b := os.Getenv("OTPW_BUILD"); b != "" {
 		cmd.Args = append(cmd.Args, "B="+b)
 	}
@@ -85,14 +90,14 @@ func TestInstall(t *testing.T) {
 	checkPages(t, dest)
 	checkCompletions(t, dest)
 
-	other := filepath.Join(dest, "usr/share/man/man1/other.1")
+	other := filepath.Join(dest, "usr/local/share/man/man1/other.1")
 	if err := os.WriteFile(other, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := makeTarget(t, "uninstall", dest); err != nil {
 		t.Fatalf("make uninstall: %v\n%s", err, out)
 	}
-	if found := files(t, dest); len(found) != 1 || found["usr/share/man/man1/other.1"] == 0 {
+	if found := files(t, dest); len(found) != 1 || found["usr/local/share/man/man1/other.1"] == 0 {
 		t.Errorf("make uninstall leaves %v, want other.1 alone", found)
 	}
 	for _, dir := range []string{"usr/lib/security/pam_otpw", "var/lib/pam_otpw"} {
@@ -113,7 +118,7 @@ func checkPages(t *testing.T, dest string) {
 		t.Fatalf("no pages in %s: %v", build, err)
 	}
 	for _, page := range built {
-		name := filepath.Join("usr/share/man", "man"+page[len(page)-1:], filepath.Base(page))
+		name := filepath.Join("usr/local/share/man", "man"+page[len(page)-1:], filepath.Base(page))
 		if want[name] == 0 {
 			t.Errorf("%s is not installed", page)
 		}
@@ -125,11 +130,11 @@ func checkCompletions(t *testing.T, dest string) {
 	for shell, name := range map[string]string{
 		"bash": "bash-completion/completions/otpw-gen", "zsh": "zsh/site-functions/_otpw-gen", "fish": "fish/vendor_completions.d/otpw-gen.fish",
 	} {
-		got, err := os.ReadFile(filepath.Join(dest, "usr/share", name))
+		got, err := os.ReadFile(filepath.Join(dest, "usr/local/share", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command(filepath.Join(dest, "usr/bin/otpw-gen"), "completion", shell).Output()
+		out, err := exec.Command(filepath.Join(dest, "usr/local/bin/otpw-gen"), "completion", shell).Output()
 		if err != nil || len(out) == 0 || !bytes.Equal(got, out) {
 			t.Errorf("%s: not what otpw-gen completion %s prints (%v)", name, shell, err)
 		}
@@ -155,5 +160,17 @@ func TestUninstallInUse(t *testing.T) {
 	}
 	if after := files(t, dest); len(after) != len(before) {
 		t.Errorf("%d files left of %d", len(after), len(before))
+	}
+}
+
+// The path of otpw-gen is compiled into a program that may be set-user-id.
+func TestInstallElsewhere(t *testing.T) {
+	dest := t.TempDir()
+	out, err := makeTarget(t, "install", dest, "PREFIX=/opt/otpw")
+	if err == nil || !bytes.Contains(out, []byte("was made for PREFIX and STATEDIR /usr/local /var/lib/pam_otpw: run make again")) {
+		t.Errorf("make install: %v\n%s", err, out)
+	}
+	if found := files(t, dest); len(found) > 0 {
+		t.Errorf("installed: %v", found)
 	}
 }

@@ -67,6 +67,17 @@ func (m Module) Worker() string { return filepath.Join(m.Dir, "pam_otpw", "worke
 // Core is the path of the module's core.
 func (m Module) Core() string { return filepath.Join(m.Dir, "pam_otpw", "core.so") }
 
+// AsKeeper is otpw-gen-as-keeper beside a generator, compiled for it.
+func (w *World) AsKeeper(t T, m Module) string {
+	t.Helper()
+	path := filepath.Join(filepath.Dir(m.Generator), "../libexec/otpw/otpw-gen-as-keeper")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatalf("install: %v", err)
+	}
+	w.compile(t, path, "cmd/otpw-gen-as-keeper/main.c", `-DOTPW_GEN="`+m.Generator+`"`)
+	return path
+}
+
 // Host is the path of one of the C programs of e2e/hosts, where every account
 // can run it: what make built, or what the compiler makes of it here.
 func (w *World) Host(t T, name string) string {
@@ -84,11 +95,17 @@ func (w *World) Host(t T, name string) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatalf("compile %s: %v", name, err)
 	}
-	source := filepath.Join(w.Source, "e2e/hosts", name+".c")
-	if r := w.Run(t, nil, "", "/usr/bin/cc", "-O2", "-D_GNU_SOURCE", "-o", path, source, "-lpam", "-lpthread", "-ldl"); r.Status != 0 {
-		t.Fatalf("compile %s:\n%s", name, r.Stderr)
-	}
+	w.compile(t, path, "e2e/hosts/"+name+".c", "-lpam", "-lpthread", "-ldl")
 	return path
+}
+
+// compile makes a program of a file of the source.
+func (w *World) compile(t T, path, source string, flags ...string) {
+	t.Helper()
+	args := append([]string{"/usr/bin/cc", "-O2", "-D_GNU_SOURCE", "-o", path, filepath.Join(w.Source, source)}, flags...)
+	if r := w.Run(t, nil, "", args...); r.Status != 0 {
+		t.Fatalf("compile %s:\n%s", source, r.Stderr)
+	}
 }
 
 // Exists reports whether there is a file.
