@@ -49,6 +49,8 @@ help:
 	@echo 'make bench    side by side with the original; needs root'
 	@echo 'make pictures the pictures of the sheets in docs/'
 	@echo 'make lint     gofmt, go vet, staticcheck, shellcheck, C compiler and analyzer'
+	@echo 'make deb      Debian packages, into $(B)/deb'
+	@echo 'make policy   the SELinux policy module'
 	@echo 'make dist     the source archive, with all it is built from'
 	@echo 'make install  into PREFIX ($(PREFIX)) and PAMDIR ($(PAMDIR)), below DESTDIR; never touches /etc'
 	@echo 'make uninstall, make clean'
@@ -56,7 +58,7 @@ help:
 # ---- what has to be there ----
 
 tools:
-	@command -v git >/dev/null || { echo 'make: git is missing: install it, then try again' >&2; exit 1; }
+	@test -e VERSION || command -v git >/dev/null || { echo 'make: git is missing: install it, then try again' >&2; exit 1; }
 	@command -v $(GO) >/dev/null || { echo 'make: there is no $(GO) in PATH: install Go 1.24 or newer (https://go.dev/dl/), or put it there (sudo drops /usr/local/go/bin)' >&2; exit 1; }
 	@$(GO) version | awk '{ split(substr($$3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 24) }' || \
 	  { echo "make: $$($(GO) version) is too old: install Go 1.24 or newer (https://go.dev/dl/), then try again" >&2; exit 1; }
@@ -75,12 +77,12 @@ $(B)/version: FORCE
 	@echo '$(BUILT)' | cmp -s - $@ || echo '$(BUILT)' >$@
 
 $(B)/otpw-gen: $(GOFILES) $(B)/version | tools
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '-s -w -buildid= -X main.version=$(VERSION)' -o $@ ./cmd/otpw-gen
 
 # with cgo: --login needs libpam
 $(B)/otpw-check: $(GOFILES) $(B)/version | compiler
-	CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath \
-	  -ldflags '-s -w -X main.version=$(VERSION) -X main.decoyState=$(STATEDIR)/decoy' -o $@ ./cmd/otpw-check
+	CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath -buildmode=pie \
+	  -ldflags '-s -w -buildid= -X main.version=$(VERSION) -X main.decoyState=$(STATEDIR)/decoy' -o $@ ./cmd/otpw-check
 
 ENTRY := pam/entry/pam_otpw.c pam/entry/child.c pam/entry/decoy.c pam/entry/site.c
 
@@ -102,7 +104,7 @@ $(B)/pam_otpw/worker: pam/worker/worker.c pam/protocol.h $(B)/version | compiler
 $(B)/pam_otpw/core.so: $(GOFILES) $(B)/version | compiler
 	@mkdir -p $(@D)
 	CGO_ENABLED=1 $(GO) build -buildvcs=false -trimpath -buildmode=c-shared \
-	  -ldflags '-s -w -X "github.com/otpw-go/otpw/pam/module.mark=otpw-version:$(VERSION);"' -o $@ ./pam/core
+	  -ldflags '-s -w -buildid= -X "github.com/otpw-go/otpw/pam/module.mark=otpw-version:$(VERSION);"' -o $@ ./pam/core
 	@rm -f $(@:.so=.h)
 	chmod 0644 $@
 
@@ -155,6 +157,27 @@ $(B)/$(DIST).tar.gz: FORCE | tools
 	@rm -rf $(B)/dist
 	@echo 'the source archive: $@'
 
+# ---- SELinux policy ----
+
+policy: $(B)/selinux/otpw.pp
+
+$(B)/selinux/otpw.pp: $(wildcard selinux/otpw.*)
+	@scripts/need 'building the SELinux policy' /usr/share/selinux/devel/Makefile:selinux-policy-dev
+	@rm -rf $(@D)
+	@mkdir -p $(@D)
+	cp selinux/otpw.* $(@D)
+	$(MAKE) -C $(@D) -f /usr/share/selinux/devel/Makefile NAME= otpw.pp
+
+# ---- packages ----
+
+# dpkg-buildpackage builds below a folder of its own, of what make dist packs. -d: the Go in Debian 12 is too old, so it is not a package.
+DEBTOOLS := dpkg-buildpackage:dpkg-dev fakeroot:fakeroot /usr/include/security/pam_modules.h:libpam0g-dev \
+  /usr/share/selinux/devel/Makefile:selinux-policy-dev
+
+deb: dist
+	@scripts/need 'building the packages' dh:debhelper $(DEBTOOLS)
+	B=$(B) GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb
+
 # ---- tests ----
 
 $(B)/hosts/%: e2e/hosts/%.c | compiler
@@ -177,6 +200,10 @@ test-tools: tools
 	@scripts/need --unpack $(B)/fail2ban $(FAIL2BAN)
 
 test: test-tools unit e2e
+
+# what a package build runs: formats and passwords, without root, network or other programs
+check: tools
+	OTPW_ORIGINAL= $(GO) test -skip '^(TestFaults|TestModel)$$' ./otp
 
 unit: test-tools build
 	scripts/gotest ./otp/... ./printsheet/... ./cmd/... ./pam/... ./docs/...
@@ -246,6 +273,7 @@ install:
 	  { echo "make: $(B) was made for PREFIX and STATEDIR $$built: run make again, with the same settings as make install" >&2; exit 1; }
 	install -D -m 0755 $(B)/otpw-gen $(DESTDIR)$(PREFIX)/bin/otpw-gen
 	install -D -m 0755 $(B)/otpw-gen-as-keeper $(KEEPER)
+	install -m 0755 scripts/decoy-secret $(dir $(KEEPER))decoy-secret
 	install -D -m 0755 packaging/pseudo-user/otpw-pseudo-user $(DESTDIR)$(PREFIX)/sbin/otpw-pseudo-user
 	install -D -m 0755 $(B)/otpw-check $(DESTDIR)$(PREFIX)/sbin/otpw-check
 	install -d -m 0755 $(DESTDIR)$(PAMDIR)/pam_otpw
@@ -266,7 +294,7 @@ install:
 uninstall:
 	@! grep -rl '^[^#]*pam_otpw' $(DESTDIR)/etc/pam.d 2>/dev/null || \
 	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
-	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(KEEPER) $(addprefix $(DESTDIR)$(PREFIX)/sbin/,otpw-check otpw-pseudo-user) $(SHARE)/otpw/sysusers.conf $(DESTDIR)$(PAMDIR)/pam_otpw.so \
+	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(KEEPER) $(dir $(KEEPER))decoy-secret $(addprefix $(DESTDIR)$(PREFIX)/sbin/,otpw-check otpw-pseudo-user) $(SHARE)/otpw/sysusers.conf $(DESTDIR)$(PAMDIR)/pam_otpw.so \
 	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
 	rm -f $(addprefix $(SHARE)/man/man1/,$(MAN1)) $(addprefix $(SHARE)/man/man5/,$(MAN5)) $(addprefix $(SHARE)/man/man8/,$(MAN8)) \
 	  $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
@@ -276,4 +304,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build dist man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build policy check dist deb man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean

@@ -31,6 +31,7 @@ var want = map[string]fs.FileMode{
 	"usr/local/share/man/man5/otpw.conf.5":                    0o644,
 	"usr/local/sbin/otpw-check":                               0o755,
 	"usr/local/sbin/otpw-pseudo-user":                         0o755,
+	"usr/local/libexec/otpw/decoy-secret":                     0o755,
 	"usr/local/libexec/otpw/otpw-gen-as-keeper":               0o755,
 	"usr/local/share/otpw/sysusers.conf":                      0o644,
 	"usr/local/share/man/man8/otpw-pseudo-user.8":             0o644,
