@@ -402,24 +402,37 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Whoever fails the one-time password is asked for the ordinary one: what he typed is not tried as that.
-func TestFallback(t *testing.T) {
+// Whoever answers is asked for the ordinary password behind it, if that is wanted: what he typed is not tried as that.
+func TestPasswordBehind(t *testing.T) {
 	t.Parallel()
 	w := begin(t)
 	m := w.Install(t)
 	a := w.Account(t, "alice")
-	cheapList(t, a, m, "-h", "20")
-	service := "fallback-" + a.Name
-	w.Service(t, service, "auth sufficient "+m.Path, "auth required pam_unix.so")
-	mark := w.Log.Mark()
-	login := w.Terminal(t, nil, w.Host(t, "login"), "/etc/pam.d", service, a.Name)
-	login.Expect(world.PromptPattern)
-	login.Enter("wrong")
-	login.Expect(`prompt: Password: `)
-	if lines := w.Log.Find(mark, `pam_unix.*`+a.Name); len(lines) > 0 {
-		t.Errorf("the response was tried as the ordinary password:\n%s", world.Lines(lines))
+	sheet := cheapList(t, a, m, "-h", "20")
+	service := "behind-" + a.Name
+	for name, tt := range map[string]struct {
+		control string
+		right   bool
+	}{
+		"instead of one that failed": {"sufficient", false},
+		"after one that succeeded":   {"required", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.Service(t, service, "auth "+tt.control+" "+m.Path, "auth required pam_unix.so try_first_pass")
+			mark := w.Log.Mark()
+			login := w.Terminal(t, nil, w.Host(t, "login"), "/etc/pam.d", service, a.Name)
+			response := "wrong"
+			if number := login.Expect(world.PromptPattern)[1]; tt.right {
+				response = sheet.Response(strings.Split(number, "/")...)
+			}
+			login.Enter(response)
+			login.Expect(`prompt: Password: `)
+			if lines := w.Log.Find(mark, `pam_unix.*`+a.Name); len(lines) > 0 {
+				t.Errorf("the response was tried as the ordinary password:\n%s", world.Lines(lines))
+			}
+			login.Enter("wrong, too")
+			login.Expect(`authenticate: 7\r\n`)
+			login.Wait()
+		})
 	}
-	login.Enter("wrong, too")
-	login.Expect(`authenticate: 7\r\n`)
-	login.Wait()
 }

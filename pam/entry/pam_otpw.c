@@ -64,7 +64,6 @@ struct login {
 	bool ended;                 /* the worker's process is gone: nothing can be added to what the socket holds */
 	bool answered;              /* the latest prompt was answered, or the password typed before it taken for one */
 	bool nullok;                /* who has no list may do without */
-	bool stored;                /* PAM_AUTHTOK is a response of this login */
 	char why[160];              /* why the worker is not believed; empty: it is */
 	char notice[OTPW_NOTICE_MAX + 1];
 	struct decoy decoy;
@@ -617,7 +616,10 @@ static bool send_frame(struct login *l, int type, const void *data, size_t n)
 	return send_bytes(l, head, sizeof head) && send_bytes(l, data, n);
 }
 
-/* Modules after this one find the response as PAM_AUTHTOK. */
+/*
+ * The response does not become PAM_AUTHTOK: a module behind this one would try it as the ordinary password, instead of
+ * asking for that. What a module before this one has left there stays.
+ */
 static bool answer(struct login *l, const char *response)
 {
 	size_t n = strlen(response);
@@ -626,16 +628,11 @@ static bool answer(struct login *l, const char *response)
 		log_line(l, LOG_WARNING, "response longer than %d bytes", OTPW_RESPONSE_MAX);
 		return false;
 	}
-	if (pam_set_item(l->pamh, PAM_AUTHTOK, response) != PAM_SUCCESS) {
-		log_line(l, LOG_ERR, "response cannot be stored");
-		return false;
-	}
-	l->stored = true;
 	return send_frame(l, OTPW_RESPONSE, response, n);
 }
 
 /*
- * No copy of the response but libpam's own is left. Without one our side is shut, but the worker still has its say and
+ * No copy of the response is left. Without one our side is shut, but the worker still has its say and
  * gives the result.
  */
 static void prompt(struct login *l, const char *text)
@@ -658,7 +655,7 @@ static bool take_typed(struct login *l)
 {
 	const char *response = authtok(l);
 
-	if (l->stored || response == NULL || strlen(response) > OTPW_RESPONSE_MAX)
+	if (l->answered || response == NULL || strlen(response) > OTPW_RESPONSE_MAX)
 		return false;
 	l->answered = true;
 	return send_frame(l, OTPW_RESPONSE, response, strlen(response));
@@ -837,8 +834,6 @@ EXPORT int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 		ret = serve(&l, &a, &args);
 	if (ret == PAM_SUCCESS)
 		leave_notice(&l);
-	else if (l.stored) /* lest the next module try it as the ordinary password, instead of asking for that */
-		(void)pam_set_item(pamh, PAM_AUTHTOK, NULL);
 	decoy_close(&l.decoy);
 	free(a.groups);
 	free(a.keeper.buf);

@@ -344,7 +344,7 @@ func TestLogin(t *testing.T) {
 		}{
 			{"right", host{stdin: "right\n"}, success, []string{
 				"\nprompt: Password 044: \n", "\nenv: OTPW_NOTICE=Remaining: 7\n",
-				"pam_otpw(t:auth): user=nobody rhost=- result=accepted", "authtok same",
+				"pam_otpw(t:auth): user=nobody rhost=- result=accepted", "authtok none",
 				"\nacct_mgmt: 0\n", "\nsetcred: 0\n", "\ninfo: Remaining: 7\nopen_session: 0\nclose_session: 0\n"}, nil},
 			{"wrong", host{stdin: "wrong\n"}, authErr, []string{"authtok none"}, []string{"wrong"}},
 			{"no response", host{}, authinfoUnavail, []string{"result=abandoned", "authtok none"}, nil},

@@ -62,7 +62,6 @@ enum { /* flags */
 	UNLUCKY_LOOKUP = 1 << 2,
 	NO_RHOST = 1 << 3,
 	NO_SERVICE = 1 << 4,
-	NO_STORE = 1 << 5,      /* PAM_AUTHTOK cannot be set */
 	NO_ENV = 1 << 6,        /* nor the environment */
 	SMALL_SOCKET = 1 << 7,  /* responses do not fit */
 	NO_CHILD = 1 << 8,
@@ -579,17 +578,6 @@ int pam_get_item(const pam_handle_t *pamh, int type, const void **item)
 	return PAM_SUCCESS;
 }
 
-int pam_set_item(pam_handle_t *pamh, int type, const void *item)
-{
-	check((void *)pamh == &f && type == PAM_AUTHTOK);
-	check(item == NULL || (item == f.response && f.response != NULL));
-	if (item != NULL && is_set(NO_STORE))
-		return PAM_BUF_ERR;
-	free(f.token);
-	f.token = item == NULL ? NULL : strdup(item);
-	return PAM_SUCCESS;
-}
-
 const char *pam_getenv(pam_handle_t *pamh, const char *name)
 {
 	check((void *)pamh == &f && strcmp(name, "OTPW_NOTICE") == 0);
@@ -652,7 +640,7 @@ static int converse(char **response)
 	f.clock += TYPING;
 	f.since = f.clock;
 	f.want = OTPW_HEAD + strlen(f.answer);
-	if (ret != PAM_SUCCESS || *response == NULL || strlen(f.answer) > OTPW_RESPONSE_MAX || is_set(NO_STORE))
+	if (ret != PAM_SUCCESS || *response == NULL || strlen(f.answer) > OTPW_RESPONSE_MAX)
 		f.want = 0;
 	return ret;
 }
@@ -861,10 +849,7 @@ static int authenticate(void)
 	if (disbelieved) /* the last line says so */
 		check(f.nlines > 0 && f.lines[f.nlines - 1].priority == LOG_ERR &&
 		      strncmp(f.lines[f.nlines - 1].text, "result=error reason=\"worker ", 28) == 0);
-	if (ret == PAM_SUCCESS)
-		check(f.token != NULL && strcmp(f.token, f.answer) == 0, "PAM_AUTHTOK");
-	else
-		check(token_is_old() || (f.token == NULL && f.prompts > 0), "PAM_AUTHTOK: %s", f.token == NULL ? "-" : f.token);
+	check(token_is_old());
 	if (ret == PAM_SUCCESS && notice[0] != '\0' && !is_set(NO_ENV))
 		check(f.env != NULL && strcmp(f.env, notice) == 0, "notice %s", notice);
 	else
