@@ -20,6 +20,9 @@ var (
 	ErrUnsafe = errors.New("unsafe list file")
 	// ErrMode comes with ErrUnsafe: others may read or write the list.
 	ErrMode = errors.New("mode")
+	// ErrFolder comes with ErrUnsafe: others may put another file in the
+	// place of the list, such as one with passwords that were used.
+	ErrFolder = errors.New("folder")
 	// ErrExhausted: no entry is left that could be asked for.
 	ErrExhausted = errors.New("list exhausted")
 	// ErrExpired: the list's time is over.

@@ -3,6 +3,7 @@
 package otp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,7 +43,7 @@ func openFile(name string) (*file, error) { return openFor(unix.O_RDWR, name) }
 // openFor opens the list for reading only (O_RDONLY) or also for writing
 // (O_RDWR), if it is safe to use.
 func openFor(access int, name string) (*file, error) {
-	path, err := Resolve(name)
+	path, err := resolveList(name)
 	if err != nil {
 		return nil, openError(name, err)
 	}
@@ -51,6 +52,10 @@ func openFor(access int, name string) (*file, error) {
 		return nil, fmt.Errorf("list %s: %w", name, ErrNoList)
 	}
 	if err != nil {
+		var st unix.Stat_t
+		if lstat(path, &st) == nil { // what it is may be why
+			err = cmp.Or(checkStat(&st), err)
+		}
 		return nil, openError(name, err)
 	}
 	f := &file{name, path, fd}
@@ -76,6 +81,9 @@ func openError(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("list %s: %w: %w", name, ErrNoList, ErrUnreachable)
 	}
+	if errors.Is(err, ErrUnsafe) {
+		return fmt.Errorf("list %s: %w", name, err)
+	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		err = pe.Err
@@ -88,9 +96,19 @@ func openError(name string, err error) error {
 // must be of this process's user or of root: in a folder that others may write
 // to, it would else be them who say which file is replaced.
 func Resolve(name string) (string, error) {
+	return resolve(name, func(string, *unix.Stat_t) error { return nil })
+}
+
+// resolveList is Resolve for a list, whose folders must be safe.
+func resolveList(name string) (string, error) { return resolve(name, checkFolder) }
+
+func resolve(name string, check func(dir string, st *unix.Stat_t) error) (string, error) {
 	for range 40 { // as many links as the kernel follows
 		var st unix.Stat_t
 		if err := stat(filepath.Dir(name), &st); err != nil { // by the kernel's rules
+			return "", err
+		}
+		if err := check(filepath.Dir(name), &st); err != nil {
 			return "", err
 		}
 		dir, err := filepath.EvalSymlinks(filepath.Dir(name))
@@ -116,6 +134,18 @@ func Resolve(name string) (string, error) {
 	return "", unix.ELOOP
 }
 
+// checkFolder refuses a folder in which others may rename the list, or remove it.
+// Where the sticky bit is set they may not.
+func checkFolder(name string, st *unix.Stat_t) error {
+	switch {
+	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
+		return fmt.Errorf("%w: %w %s is owned by uid %d, want %d", ErrUnsafe, ErrFolder, name, st.Uid, os.Geteuid())
+	case st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0:
+		return fmt.Errorf("%w: %w %s has mode %04o, others may write", ErrUnsafe, ErrFolder, name, st.Mode&0o7777)
+	}
+	return nil
+}
+
 func (f *file) close() { unix.Close(f.fd) }
 
 // checkSafe refuses what is not a private regular file of this process's user.
@@ -125,6 +155,10 @@ func (f *file) checkSafe() error {
 	if err := fstat(f.fd, &st); err != nil {
 		return err
 	}
+	return checkStat(&st)
+}
+
+func checkStat(st *unix.Stat_t) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return fmt.Errorf("%w: not a regular file", ErrUnsafe)

@@ -57,7 +57,9 @@ type FormatError struct {
 	Reason string
 }
 
-func (e *FormatError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Reason) }
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("%v: line %d: %s", ErrFormat, e.Line, e.Reason)
+}
 
 // Is makes errors.Is(err, ErrFormat) true.
 func (e *FormatError) Is(target error) bool { return target == ErrFormat }

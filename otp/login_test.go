@@ -634,7 +634,7 @@ func TestUnsafe(t *testing.T) {
 		"none":           {os.Remove, ErrNoList},
 		"group reads":    {func(p string) error { return os.Chmod(p, 0o640) }, ErrUnsafe},
 		"others write":   {func(p string) error { return os.Chmod(p, 0o602) }, ErrUnsafe},
-		"folder":         {func(p string) error { os.Remove(p); return os.Mkdir(p, 0o700) }, unix.EISDIR},
+		"folder":         {func(p string) error { os.Remove(p); return os.Mkdir(p, 0o700) }, ErrUnsafe},
 		"fifo":           {func(p string) error { os.Remove(p); return unix.Mkfifo(p, 0o600) }, ErrUnsafe},
 		"sparse giant":   {func(p string) error { return os.Truncate(p, 1<<40) }, ErrUnsafe},
 		"empty":          {func(p string) error { return os.Truncate(p, 0) }, ErrFormat},
@@ -651,6 +651,50 @@ func TestUnsafe(t *testing.T) {
 				t.Errorf("error %v, want %v", err, tt.want)
 			}
 			locked(t, path, "")
+		})
+	}
+}
+
+// Who may rename the list could bring back one whose passwords were used, or, where
+// having none is allowed, none.
+func TestUnsafeFolder(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		mode os.FileMode
+		uid  int
+		want error
+	}{
+		{"others write", 0o707, -1, ErrFolder},
+		{"group writes", 0o770, -1, ErrFolder},
+		{"others only write", 0o702, -1, ErrFolder},
+		{"sticky", 0o777 | os.ModeSticky, -1, nil},
+		{"others read", 0o755, -1, nil},
+		{"another's", 0o700, 65534, ErrFolder},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.uid >= 0 && os.Geteuid() != 0 {
+				t.Skip("only root can give a folder away")
+			}
+			path := makeList(t, 30)
+			link := filepath.Join(t.TempDir(), "link")
+			dir := filepath.Dir(path)
+			if err := errors.Join(os.Symlink(path, link), os.Chmod(dir, tt.mode), os.Chown(dir, tt.uid, -1)); err != nil {
+				t.Fatal(err)
+			}
+			gone := filepath.Join(dir, "gone")
+			for _, name := range []string{path, link, gone} {
+				_, err := Begin(name, Options{})
+				want := tt.want
+				if want == nil && name == gone {
+					want = ErrNoList
+				}
+				if !errors.Is(err, want) || want == ErrFolder && (!errors.Is(err, ErrUnsafe) || errors.Is(err, ErrNoList)) {
+					t.Errorf("%s: %v, want %v", name, err, want)
+				}
+			}
+			if _, err := Existing(gone); tt.want != nil && !errors.Is(err, tt.want) {
+				t.Errorf("a new list: %v, want %v", err, tt.want)
+			}
 		})
 	}
 }

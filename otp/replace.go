@@ -19,7 +19,7 @@ import (
 // file that is not an OTPW list ([ErrNotList]). An empty file, and a list that
 // is damaged behind its first line, may be replaced.
 func Existing(path string) (bool, error) {
-	real, err := Resolve(path)
+	real, err := resolveList(path)
 	if err != nil {
 		return false, fmt.Errorf("list %s: %w", path, err)
 	}
@@ -65,7 +65,7 @@ func bare(err error) error {
 	return err
 }
 
-// CheckFolder reports whether a list could be written at path: its folder is
+// CheckFolder reports whether a file could be written at path: its folder is
 // there and writable, by the effective ids.
 func CheckFolder(path string) error {
 	real, err := Resolve(path)
@@ -92,7 +92,7 @@ type Replacement struct {
 // Replace starts to write a new list for path. [ErrBusy] means that somebody
 // else is doing that right now.
 func Replace(path string) (*Replacement, error) {
-	real, err := Resolve(path)
+	real, err := resolveList(path)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", path, err)
 	}
@@ -272,7 +272,7 @@ func Unlock(path string) (names string, err error) {
 	case err == nil:
 		defer f.close()
 	case noLoginTakes(err):
-		real, err := Resolve(path)
+		real, err := resolveList(path)
 		if err != nil {
 			return "", fmt.Errorf("list %s: %w", path, err)
 		}

@@ -159,7 +159,7 @@ func TestPDFFileReplaced(t *testing.T) {
 // A folder that cannot be read takes sheets like others.
 func TestPDFUnreadableFolder(t *testing.T) {
 	dir, folder := openTemp(t), openTemp(t)
-	if err := errors.Join(os.Chmod(dir, 0o777), os.Chmod(folder, 0o333)); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o777|os.ModeSticky), os.Chmod(folder, 0o333)); err != nil {
 		t.Fatal(err)
 	}
 	cmd := asOther(t, program(t), "-f", filepath.Join(dir, "list"), "--format", "otpw1", "--pdf", filepath.Join(folder, "sheet.pdf"))

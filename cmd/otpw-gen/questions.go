@@ -93,9 +93,10 @@ func (c *command) confirm() error {
 // unused says when the old list was made and how many passwords it has left, if
 // it could be read.
 func unused(l *otp.List, err error) string {
+	var damaged *otp.FormatError
 	switch {
-	case errors.Is(err, otp.ErrFormat):
-		return ", which is damaged (" + err.Error() + ")"
+	case errors.As(err, &damaged):
+		return fmt.Sprintf(", which is damaged (line %d: %s)", damaged.Line, damaged.Reason)
 	case err != nil:
 		return ""
 	}

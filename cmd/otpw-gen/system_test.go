@@ -317,7 +317,7 @@ func TestOtherUser(t *testing.T) {
 	if err := os.WriteFile(list, []byte(oneEntry), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o777); err != nil {
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
 	refused("owned by uid 0", "It is left alone.")

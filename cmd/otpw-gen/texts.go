@@ -146,6 +146,8 @@ func advice(err error) string {
 		return "It is damaged, and no login takes it. Make a new one: otpw-gen --print"
 	case errors.Is(err, otp.ErrMode):
 		return "No login takes it. If it is your list, chmod 600 helps; if somebody may have read or changed it, a new one: otpw-gen --print"
+	case errors.Is(err, otp.ErrFolder):
+		return "No login takes a list there, as others could put another one in its place. If it is your folder, chmod go-w helps."
 	case errors.Is(err, otp.ErrUnsafe):
 		return "No login of yours takes it. What is done to a list is done by the user who logs in with it."
 	case errors.Is(err, errNothing), errors.Is(err, errNotRevoked):
