@@ -49,6 +49,7 @@ help:
 	@echo 'make bench    side by side with the original; needs root'
 	@echo 'make pictures the pictures of the sheets in docs/'
 	@echo 'make lint     gofmt, go vet, staticcheck, shellcheck, C compiler and analyzer'
+	@echo 'make package-test  the packages, in Debian 12 and 13; needs root'
 	@echo 'make deb      Debian packages, into $(B)/deb'
 	@echo 'make policy   the SELinux policy module'
 	@echo 'make dist     the source archive, with all it is built from'
@@ -178,6 +179,15 @@ deb: dist
 	@scripts/need 'building the packages' dh:debhelper $(DEBTOOLS)
 	B=$(B) GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb
 
+# A second build, elsewhere, must be the same bit for bit. The older version is this one under another number.
+package-test: deb
+	@scripts/need 'testing the packages' lintian:lintian piuparts:piuparts mmdebstrap:mmdebstrap ip:iproute2
+	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb-again/elsewhere
+	packaging/test/older $(B)/$(DIST).tar.gz $(B)/otpw-2.0.0~0.tar.gz
+	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/otpw-2.0.0~0.tar.gz $(B)/deb-older
+	packaging/test/roots $(B)/roots/bookworm.tar.gz $(B)/roots/trixie.tar.gz
+	scripts/gotest --root ./packaging/...
+
 # ---- tests ----
 
 $(B)/hosts/%: e2e/hosts/%.c | compiler
@@ -304,4 +314,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build policy check dist deb man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build policy package-test check dist deb man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
