@@ -255,12 +255,14 @@ static int make_nobody(struct login *l, const char *user, struct account *a)
 	return PAM_SUCCESS;
 }
 
-/* Who keeps the lists: whom an argument names, or the pseudo-user where nothing says where lists are. */
+/* Who keeps the lists: whom an argument names, or the pseudo-user where nothing says where lists are. As otp.Keeper. */
 static bool find_keeper(const struct login *l, const struct args *args, struct account *a)
 {
 	const char *name = value_of(args, "user");
 	bool found;
 
+	if (name == NULL && value_of(args, "file") != NULL)
+		return true;
 	if (!find_passwd(l, name != NULL ? name : PSEUDO_USER, &a->keeper, &found))
 		return false;
 	if (name != NULL) {
@@ -269,7 +271,7 @@ static bool find_keeper(const struct login *l, const struct args *args, struct a
 		a->kept = found;
 		return found;
 	}
-	a->kept = found && value_of(args, "file") == NULL && a->keeper.pw.pw_uid > 0 && a->keeper.pw.pw_uid < SYSTEM_UIDS;
+	a->kept = found && a->keeper.pw.pw_uid > 0 && a->keeper.pw.pw_uid < SYSTEM_UIDS;
 	return true;
 }
 
