@@ -122,6 +122,8 @@ func TestKeeper(t *testing.T) {
 		// the last one counts; that of the site before that of the line
 		in.configure(t, "report", "user=bin", "user=daemon")
 		in.run(t, host{}).want(daemon)
+		in.configure(t, "report", "user=daemon", "users=bin", "user", "use=bin") // others are no user=
+		in.run(t, host{}).want(daemon)
 		must(t, os.WriteFile(p.site(), []byte("[module]\nuser=daemon\n"), 0o644))
 		defer os.Remove(p.site())
 		in.configure(t, "report")
