@@ -24,6 +24,16 @@ func TestOneRule(t *testing.T) {
 	must(t, world.CopyFile(s.Built(t, "otpw-check"), "/opt/rule/otpw-check"), os.Chown(s.m.Generator, 0, 0), os.Chmod(s.m.Generator, 0o755))
 	service := s.alice.Name
 	s.Service(t, service, pamLines(s.m, "")...)
+	// folders that only a group may search: alice's, and bob's
+	for _, a := range []*world.Account{s.alice, s.bob} {
+		group, folder := a.Name+"s", "/srv/"+a.Name
+		s.Group(t, group)
+		s.Join(t, a, group)
+		must(t, os.MkdirAll("/srv", 0o755), os.Mkdir(folder, 0o750))
+		if r := s.Run(t, nil, "", "/bin/chgrp", group, folder); r.Status != 0 {
+			t.Fatal(r.Stderr)
+		}
+	}
 	const refused = "" // all logins are
 
 	for name, tt := range map[string]struct {
@@ -43,6 +53,8 @@ func TestOneRule(t *testing.T) {
 		"file, as by default":     {s.keeper.UID, []string{"file=~/.otpw"}, s.alice.Path(".otpw")},
 		"user":                    {s.keeper.UID, []string{"user=" + s.bob.Name}, s.bob.Path(s.alice.Name)},
 		"user and file":           {s.keeper.UID, []string{"user=" + s.bob.Name, "file=" + s.bob.Home + "/%U"}, s.bob.Path(fmt.Sprint(s.alice.UID))},
+		"by a group of hers":      {s.keeper.UID, []string{"file=/srv/%u/list"}, "/srv/" + s.alice.Name + "/list"},
+		"by a group of his":       {s.keeper.UID, []string{"user=" + s.bob.Name, "file=/srv/" + s.bob.Name + "/%u"}, "/srv/" + s.bob.Name + "/" + s.alice.Name},
 		"the last of two":         {s.keeper.UID, []string{"user=nosuchuser", "file=/x", "user=" + s.bob.Name, "file=" + s.bob.Home + "/%u"}, s.bob.Path(s.alice.Name)},
 		"user, by its other uid":  {1000, []string{"user=otpw"}, s.list(s.alice)},
 		"file, user otpw":         {999, []string{"file=" + s.keeper.Home + "/l%U", "user=otpw"}, s.keeper.Path(fmt.Sprintf("l%d", s.alice.UID))},
