@@ -150,6 +150,7 @@ func TestKeeper(t *testing.T) {
 		out.wantResult(authinfoUnavail)
 		out.want("runs as uid 65534, neither as root nor as who keeps the lists")
 		in.configure(t, "report", "user=nobody")
+		in.run(t, host{uid: nobody, user: "daemon"}).wantResult(authinfoUnavail) // nor is the keeper anybody else
 		in.run(t, host{uid: nobody}).want("status Uid: 65534 65534 65534 65534\n", "request lists=/nonexistent\n")
 
 		// file= alone leaves the ids alone
@@ -173,6 +174,7 @@ func TestIgnore(t *testing.T) {
 		}{
 			{[]string{"result=25", "nullok"}, "nobody", ignore},
 			{[]string{"result=25"}, "nobody", systemErr},
+			{[]string{"result=25", "decoy"}, "nobody", systemErr},
 			{[]string{"prompt-then-result=25", "nullok"}, "nobody", systemErr},
 			{[]string{"result=25", "nullok", "decoy"}, "stranger", systemErr},
 			{[]string{"result=25", "nullok=1"}, "nobody", systemErr},
@@ -200,10 +202,10 @@ func TestTake(t *testing.T) {
 		service("take")
 		out := in.run(t, host{stdin: "right\n"})
 		out.wantResult(success)
-		out.want("taken right")
+		out.want("taken right", "authtok same")
 		out = in.run(t, host{stdin: "wrong\n"})
 		out.wantResult(authErr)
-		out.want("taken wrong")
+		out.want("taken wrong", "authtok other") // it stays for the modules behind
 		service("report")
 		in.run(t, host{stdin: "right\n"}).want("request authtok=yes\n")
 
