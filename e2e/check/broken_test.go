@@ -52,6 +52,13 @@ var brokenModule = []broken{
 	{"cut module", shell("truncate -s 4000 MODULES/pam_otpw.so; printf 'otpw-version:x;' >>MODULES/pam_otpw.so"), "", 2,
 		[]string{"error module-broken", "error version-mixed"}},
 	{"core of another machine", shell(`printf '\003\000' | dd of=MODULES/pam_otpw/core.so bs=1 seek=18 conv=notrunc 2>/dev/null`), "", 2, []string{"error module-broken  core.so: is ET_DYN for EM_386"}},
+	{"core is a program", shell(`printf '\002\000' | dd of=MODULES/pam_otpw/core.so bs=1 seek=16 conv=notrunc 2>/dev/null`), "", 2, []string{"error module-broken  core.so: is ET_EXEC for"}},
+	{"folder further up that others write", func(m *machine) {
+		m.shell("mkdir -p /opt/up/down; cp -a " + m.modules + "/pam_otpw* /opt/up/down; chmod 0777 /opt/up")
+		m.t.Cleanup(func() { os.RemoveAll("/opt/up") })
+		m.pam("auth required /opt/up/down/pam_otpw.so")
+		m.shell("sed -i 's|optional pam_otpw.so|optional /opt/up/down/pam_otpw.so|' /etc/pam.d/sshd")
+	}, "", 2, []string{"error module-unsafe  /opt/up: mode is 0777.* chmod 0755 /opt/up"}},
 	{"no folder", shell("rm -r MODULES/pam_otpw"), "", 2,
 		[]string{"error worker-unsafe  pam_otpw: no such file", "error worker-unsafe  worker: no such file", "error core-unsafe  no such file"}},
 	{"folder is a link", shell("mv MODULES/pam_otpw MODULES/real; ln -s real MODULES/pam_otpw"), "", 2, []string{"error worker-unsafe  pam_otpw: not a folder"}},
@@ -124,6 +131,7 @@ var brokenPAM = []broken{
 	{"twice", auth(otpwLine, otpwLine), "", 1, []string{"warning pam-twice"}},
 	{"account denies", shell("sed -i 's/account.*/account required pam_deny.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-account"}},
 	{"only pam_otpw in account", shell("sed -i 's/account.*/account required pam_otpw.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-account", "warning pam-useless"}},
+	{"module that is gone in account", shell("echo 'account required /lib/old/pam_otpw.so' >>/etc/pam.d/sshd"), "", 2, []string{"error pam-account", "warning pam-useless"}},
 	{"no account lines", shell("sed -i /account/d /etc/pam.d/sshd"), "", 2, []string{"error pam-account  of the service other"}},
 	{"in password lines", shell("echo 'password required pam_otpw.so' >>/etc/pam.d/sshd"), "", 1, []string{"warning pam-useless  line 5: .* in password lines"}},
 	{"session denies", shell("sed -i 's/session required.*/session required pam_deny.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-session"}},
@@ -135,8 +143,13 @@ var brokenPAM = []broken{
 	{"arguments that exclude each other", auth(otpwLine + " nullok decoy"), "", 2, []string{"error argument-refused  nullok and decoy"}},
 	{"bad file=", auth(otpwLine + " file=x"), "", 2, []string{"error argument-refused  file=x", "warning argument-place"}},
 	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 1, []string{"warning argument-place  /etc/otpw.conf"}},
+	{"user= that otpw-gen does not know", auth(otpwLine + " user=keeper"), "", 1, []string{"warning argument-place  /etc/otpw.conf"}},
 	{"user= that there is not", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]", "user=nonesuch") }, "--user alice", 2, []string{"error argument-user"}},
 	{"use_first_pass, alone", auth(otpwLine + " use_first_pass"), "", 2, []string{"error argument-first"}},
+	{"use_first_pass, behind what does not ask", func(m *machine) {
+		m.write("/etc/pam.d/x", 0o644, "auth required pam_env.so")
+		m.pam("auth substack x", otpwLine+" use_first_pass")
+	}, "", 2, []string{"error argument-first  sshd line 2"}},
 	{"site: bad section", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[modul]") }, "", 2, []string{"error site  line 1: unknown section"}},
 	{"site: bad argument", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "# x", "[module]", "nolocks") }, "", 2, []string{"error site  line 3: .*nolocks"}},
 	{"site: written by others", func(m *machine) { m.write("/etc/otpw.conf", 0o666, "[module]") }, "", 2, []string{"error site  mode is 0666"}},

@@ -21,7 +21,7 @@ func TestGood(t *testing.T) {
 			m.shell("sed -i 's|session optional pam_otpw.so|session optional " + m.module.Path + "|' /etc/pam.d/sshd")
 		}, nil},
 		"link to the module": {func(m *machine) {
-			m.shell("mv " + m.modules + "/pam_otpw.so /opt/linked.so; ln -s " + m.module.Path + " " + m.modules + "/pam_otpw.so")
+			m.shell("rm -r " + m.modules + "/pam_otpw.so " + m.modules + "/pam_otpw; ln -s " + m.module.Path + " " + m.modules + "/pam_otpw.so")
 		}, nil},
 		"includes, as on Debian": {func(m *machine) {
 			m.write("/etc/pam.d/one-time", 0o644, "auth required pam_otpw.so")
@@ -50,11 +50,15 @@ func TestGood(t *testing.T) {
 			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
 			m.shell("rm /home/alice/.otpw")
 		}, []string{"--user", "alice"}},
+		"no list needed at the console": {func(m *machine) {
+			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth sufficient pam_succeed_if.so tty = tty1", "auth required pam_deny.so")
+		}, nil},
 		"one-time passwords from outside": {func(m *machine) {
 			m.pam("auth [success=2 default=ignore] pam_access.so noaudit", otpwLine, "auth [default=1] pam_permit.so", "auth required pam_unix.so", "auth required pam_env.so")
 		}, nil},
-		"root asks": {func(m *machine) { m.pam("auth sufficient pam_rootok.so", otpwLine) }, nil},
-		"decoys":    {func(m *machine) { m.pam("auth required pam_otpw.so decoy debug reask") }, nil},
+		"root asks":                   {func(m *machine) { m.pam("auth sufficient pam_rootok.so", otpwLine) }, nil},
+		"nothing else in the session": {shell("sed -i '/session required/d' /etc/pam.d/sshd"), nil},
+		"decoys":                      {func(m *machine) { m.pam("auth required pam_otpw.so decoy debug reask") }, nil},
 		"site": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "debug", "prompt=One-time password", "[generator]", "least_entropy=60")
 		}, nil},
