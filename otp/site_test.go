@@ -14,6 +14,7 @@ import (
 )
 
 func TestParseSite(t *testing.T) {
+	const otpw1Conflict = "lists of the format otpw1 have no last day and no cost: longest_life, least_kdf_memory and least_kdf_passes cannot stand beside it"
 	for name, tt := range map[string]struct {
 		text string
 		want Site
@@ -35,7 +36,9 @@ func TestParseSite(t *testing.T) {
 		"life":                {text: "[generator]\nlongest_life=90", err: `line 2: longest_life: want days, 1d to 36500d`},
 		"no life":             {text: "[generator]\nlongest_life=0d", err: `line 2: longest_life: want days, 1d to 36500d`},
 		"format":              {text: "[generator]\nformat=OTPW", err: `line 2: format: "OTPW", want otpw1 or otpw2`},
-		"otpw1 with an end":   {text: "\n[generator]\nformat=otpw1\nlongest_life=9d\n[module]\n", err: "line 2: lists of the format otpw1 have no last day and no cost: longest_life, least_kdf_memory and least_kdf_passes cannot stand beside it"},
+		"otpw1 with an end":   {text: "\n[generator]\nformat=otpw1\nlongest_life=9d\n[module]\n", err: "line 2: " + otpw1Conflict},
+		"otpw1 with memory":   {text: "[generator]\nleast_kdf_memory=1\nformat=otpw1", err: "line 1: " + otpw1Conflict},
+		"otpw1 with passes":   {text: "[generator]\nleast_kdf_passes=1\nformat=otpw1", err: "line 1: " + otpw1Conflict},
 		"other line ends":     {text: "[module]\r\n", err: "line 1: a control character"},
 		"NUL":                 {text: "[module]\nde\x00bug", err: "line 2: a control character"},
 		"DEL":                 {text: "#\x7f", err: "line 1: a control character"},
