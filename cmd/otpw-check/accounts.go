@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/otpw-go/otpw/otp"
+	"github.com/otpw-go/otpw/pam/module"
 )
 
 // An account is an entry of the account database.
@@ -79,10 +80,10 @@ func groupsOf(a account) (groups []uint32, err error) {
 	return groups, nil
 }
 
-// keeper returns who keeps the lists, and the pattern of their paths; nil: their users do.
-func (s settings) keeper() (*account, string, error) {
+// findKeeper returns who keeps the lists, and the pattern of their paths; nil: their users do.
+func findKeeper(s module.Settings) (*account, string, error) {
 	var keeper account
-	name, pattern, err := otp.Keeper(s.file, s.user, func(name string) (a otp.Account, err error) {
+	name, pattern, err := otp.Keeper(s.File, s.User, func(name string) (a otp.Account, err error) {
 		keeper, err = lookUp(name)
 		return keeper.Account, err
 	})

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otpw-go/otpw/otp"
+	"github.com/otpw-go/otpw/pam/module"
 )
 
 // Lists are looked at by a child process with the ids that a login would have:
@@ -170,7 +171,7 @@ func (c *checker) checkLists() {
 		l = c.otpw[0]
 	}
 	set := c.settings(l)
-	keeper, pattern, err := set.keeper()
+	keeper, pattern, err := findKeeper(set)
 	if err != nil {
 		if !errors.Is(err, otp.ErrNoAccount) { // else that was said with the arguments
 			c.add("list-unchecked", "", "", "who keeps the lists is not known: %v", err)
@@ -198,7 +199,7 @@ func (c *checker) checkLists() {
 				}
 				return
 			}
-			s, err := c.see(who, task{path, set.memory, set.passes, set.nolock})
+			s, err := c.see(who, task{path, set.KDFMaxMemory, set.KDFMaxPasses, set.NoLock})
 			sights[i] = func() { c.reportSight(who, a.Name+": "+path, path, named, set, s, err) }
 		}()
 	}
@@ -322,7 +323,7 @@ var mends = map[string]string{
 
 // reportSight says what a child found of somebody's list. What it put into words is
 // quoted: it could look like ours.
-func (c *checker) reportSight(who account, where, path string, named bool, set settings, s sight, err error) {
+func (c *checker) reportSight(who account, where, path string, named bool, set module.Settings, s sight, err error) {
 	if err == nil && s.Real != path {
 		where += fmt.Sprintf(" -> %q", s.Real)
 	}
@@ -332,7 +333,7 @@ func (c *checker) reportSight(who account, where, path string, named bool, set s
 	case err != nil:
 		c.add("list-unchecked", where, "", "%v", err)
 	case !named && (s.ID == "list-none" || s.ID == "list-unreachable"): // most accounts of a system have none
-	case s.ID == "list-none" && set.nullok:
+	case s.ID == "list-none" && set.Nullok:
 		c.fine(where, "no list; nullok lets the rest of the stack decide")
 	case s.ID != "":
 		mend := mends[s.ID]
@@ -349,7 +350,7 @@ func (c *checker) reportSight(who account, where, path string, named bool, set s
 }
 
 // reportUsable says what is not well with a list that can be used.
-func (c *checker) reportUsable(where string, set settings, s sight) {
+func (c *checker) reportUsable(where string, set module.Settings, s sight) {
 	before := len(c.findings)
 	if s.Low {
 		c.add("list-low", where, newList, "%d of %d passwords left, or its last day is near", s.Unused, s.Total)
@@ -357,7 +358,7 @@ func (c *checker) reportUsable(where string, set settings, s sight) {
 	if s.Three {
 		c.add("list-aside", where, "otpw-gen unlock, if they were not typed where somebody could see them", "prompts were not answered rightly: the next login is asked for three passwords")
 	}
-	if s.Far && !set.locks {
+	if s.Far && !set.TrustLocks && !set.LegacyLock && !set.NoLock {
 		c.add("list-remote", where, "the argument trust_locks, or legacy_lock", "it lies on a file system of another host: unless it is said that its locks work, the module does as with legacy_lock")
 	}
 	if len(c.findings) == before {

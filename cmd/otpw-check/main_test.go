@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/otpw-go/otpw/otp"
+	"github.com/otpw-go/otpw/pam/module"
 )
 
 // All that needs a broken machine is in e2e/check.
@@ -162,8 +163,8 @@ func TestSight(t *testing.T) {
 func TestChildText(t *testing.T) {
 	c := &checker{}
 	text := "\x1b[2J\nok: \". To mend it: rm -r /"
-	c.reportSight(account{}, "alice", "/x", true, settings{}, sight{ID: "list-damaged", Real: "/y\n\"", Text: text}, nil)
-	c.reportSight(account{}, "bob", "/x", true, settings{}, sight{Real: "/x", About: text}, nil)
+	c.reportSight(account{}, "alice", "/x", true, module.Settings{}, sight{ID: "list-damaged", Real: "/y\n\"", Text: text}, nil)
+	c.reportSight(account{}, "bob", "/x", true, module.Settings{}, sight{Real: "/x", About: text}, nil)
 	var b strings.Builder
 	if err := c.write(&b, "sshd", true); err != nil {
 		t.Fatal(err)
@@ -191,12 +192,12 @@ func TestQuoted(t *testing.T) {
 	}
 }
 
-// Arguments of the line come after those of the site, and win.
+// Arguments of the line come after those of the site, and win; what the module ignores is nothing here.
 func TestSettings(t *testing.T) {
 	c := &checker{site: otp.Site{Module: []otp.SiteArg{{Line: 2, Text: "user=a"}, {Line: 3, Text: "kdf_max_memory=1"}, {Line: 4, Text: "kdf_max_passes=3"}}}}
-	got := c.settings(line{args: []string{"user=b", "kdf_max_memory=2", "kdf_max_memory=4", "nolock", "nullok", "decoy", "use_first_pass", "file=/x"}})
-	want := settings{decoy: true, nullok: true, first: true, nolock: true, locks: true, file: "/x", user: "b", memory: 4096, passes: 3}
-	if got != want {
+	got := c.settings(line{args: []string{"user=b", "kdf_max_memory=2", "kdf_max_memory=4", "kdf_max_memory=many", "nolock", "nullok=1", "decoy=yes", "use_first_pass", "file=/x"}})
+	want := module.Settings{AskNever: true, File: "/x", User: "b", Options: otp.Options{NoLock: true, KDFMaxMemory: 4096, KDFMaxPasses: 3}}
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -96,7 +96,7 @@ func (c *checker) checkAuth(s *service) {
 			missing[l.module] = !c.checkModule(c.pam.path(l.module), l.where())
 			c.checkArguments(l)
 			asks := func(l line) bool { return classOf(l) == classProof && !l.substack && l.module != "" }
-			if c.settings(l).first && !slices.ContainsFunc(stack[:n], asks) {
+			if c.settings(l).AskNever && !slices.ContainsFunc(stack[:n], asks) {
 				c.add("argument-first", l.where(), "take use_first_pass out", "use_first_pass, and nothing before it asks for a password: nobody gets in with a one-time password")
 			}
 		}
@@ -136,7 +136,7 @@ func (c *checker) returns(missing map[string]bool) returns {
 		switch classOf(l) {
 		case classOTPW:
 			all := []result{success, authErr, authinfoUnavail, systemErr, userUnknown}
-			if c.settings(l).nullok {
+			if c.settings(l).Nullok {
 				all = append(all, ignored)
 			}
 			return all
@@ -307,53 +307,10 @@ func (c *checker) checkUseless(s *service) {
 	}
 }
 
-// settings are what otpw-check has to know of the arguments. Later ones win.
-type settings struct {
-	decoy, nullok  bool
-	first          bool   // use_first_pass
-	nolock, locks  bool   // locks: it is said how far those between hosts go
-	file, user     string // where lists are, and whose
-	memory, passes int    // the most that a hash may cost: KiB, and passes
-}
-
-// settings reads the arguments of the site and of a line.
-func (c *checker) settings(l line) (s settings) {
-	for _, arg := range append(c.siteArgs(), l.args...) {
-		name, value, _ := strings.Cut(arg, "=")
-		switch name {
-		case "decoy":
-			s.decoy = true
-		case "nullok":
-			s.nullok = true
-		case "use_first_pass":
-			s.first = true
-		case "trust_locks", "legacy_lock":
-			s.locks = true
-		case "nolock":
-			s.nolock, s.locks = true, true
-		case "file":
-			s.file = value
-		case "user":
-			s.user = value
-		case "kdf_max_memory":
-			s.memory = number(value) << 10
-		case "kdf_max_passes":
-			s.passes = number(value)
-		}
-	}
+// settings are what the module makes of the arguments of the site and of a line.
+func (c *checker) settings(l line) module.Settings {
+	s, _, _ := module.CheckArgs(c.site.Module, l.args)
 	return s
-}
-
-func number(s string) (n int) {
-	fmt.Sscan(s, &n)
-	return n
-}
-
-func (c *checker) siteArgs() (args []string) {
-	for _, a := range c.site.Module {
-		args = append(args, a.Text)
-	}
-	return args
 }
 
 // checkArguments looks at the arguments of a line, and at what they rest on.
@@ -362,7 +319,7 @@ func (c *checker) checkArguments(l line) {
 	if l.file == "" {
 		where = otp.SitePath
 	}
-	complaints, err := module.CheckArgs(c.site.Module, l.args)
+	s, complaints, err := module.CheckArgs(c.site.Module, l.args)
 	for _, text := range complaints {
 		c.add("argument-ignored", where, "take it out, or write it right", "%s", text)
 	}
@@ -373,16 +330,15 @@ func (c *checker) checkArguments(l line) {
 	case err != nil:
 		c.add("argument-refused", where, "", "%v: all logins are refused", err)
 	}
-	s := c.settings(l)
-	if s.decoy {
+	if s.Decoys {
 		c.checkDecoyState()
 	}
-	if site := c.settings(line{}); site.file != s.file || site.user != s.user {
+	if site := c.settings(line{}); site.File != s.File || site.User != s.User {
 		c.add("argument-place", where, "file= and user= in "+otp.SitePath+", below [module]", "otpw-gen does not know where it says that lists are: it makes them elsewhere")
 	}
-	if s.user != "" {
-		if _, err := lookUp(s.user); errors.Is(err, otp.ErrNoAccount) {
-			c.add("argument-user", where, "make that account, or name another", "there is no user %q: all logins are refused", s.user)
+	if s.User != "" {
+		if _, err := lookUp(s.User); errors.Is(err, otp.ErrNoAccount) {
+			c.add("argument-user", where, "make that account, or name another", "there is no user %q: all logins are refused", s.User)
 		}
 	}
 }

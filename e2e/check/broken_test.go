@@ -139,6 +139,7 @@ var brokenPAM = []broken{
 	{"carriage returns", shell(`sed -i 's/$/\r/' /etc/pam.d/sshd`), "", 2, []string{
 		`error pam-module  line 2`, `error pam-module  line 3`, `warning pam-module  line 4`, `error pam-module  line 1.*/pam_otpw.so\r`, `error pam-absent`, "error pam-account", "error pam-session"}},
 	{"unknown argument", auth(otpwLine + " nolocks"), "", 1, []string{`warning argument-ignored  unknown argument "nolocks"`}},
+	{"switch with a value", auth(otpwLine+" nullok=1", "auth required pam_permit.so"), "", 1, []string{`warning argument-ignored  unknown argument "nullok=1"`}},
 	{"bad value", auth(otpwLine + " lock_timeout=soon"), "", 1, []string{`warning argument-ignored  lock_timeout=soon`}},
 	{"arguments that exclude each other", auth(otpwLine + " nullok decoy"), "", 2, []string{"error argument-refused  nullok and decoy"}},
 	{"bad file=", auth(otpwLine + " file=x"), "", 2, []string{"error argument-refused  file=x", "warning argument-place"}},
@@ -212,6 +213,10 @@ var brokenLists = []broken{
 	{"a uid is no name", func(*machine) {}, "--user 2001", 3, []string{"unchecked user-unknown"}},
 	{"no list", list("rm .otpw"), "--user alice", 1, []string{"warning list-none  alice: /home/alice/.otpw"}},
 	{"no home", shell("rm -r /home/alice"), "--user alice", 2, []string{"error list-unreachable"}},
+	{"no home, with nullok", func(m *machine) {
+		m.shell("rm -r /home/alice")
+		m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
+	}, "--user alice", 2, []string{"error list-unreachable"}},
 	{"link to nothing", list("rm .otpw; ln -s /nonexistent/x .otpw; chown -h alice .otpw"), "--user alice", 2, []string{"error list-unreachable"}},
 	{"a name that hides", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
@@ -243,6 +248,7 @@ var brokenLists = []broken{
 	}, "--user alice", 2, []string{"error list-few"}},
 	{"set aside", list("ln -s 001,002,003 .otpw.lock; chown -h alice .otpw.lock"), "--user alice", 1, []string{"warning list-aside"}},
 	{"costs too much", list("sed -i 's/m=1024,t=1/m=1048576,t=1/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-cost  kdf_max_memory="}},
+	{"costs too many passes", list("sed -i 's/m=1024,t=1/m=1024,t=21/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-cost  kdf_max_passes="}},
 	{"costs more than the site wants", func(m *machine) {
 		m.shell("sed -i 's/m=1024,t=1/m=2048,t=1/' /home/alice/.otpw; chown alice /home/alice/.otpw")
 		m.write("/etc/otpw.conf", 0o644, "[module]", "kdf_max_memory=1")

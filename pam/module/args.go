@@ -18,13 +18,19 @@ import (
 // arguments are those of the site and of the module's line in the PAM configuration.
 type arguments struct {
 	debug        bool
-	nullok       bool
 	takeFirst    bool // try_first_pass, use_first_pass
-	askNever     bool // use_first_pass
 	silent       bool
 	minRemaining int    // the notice comes when fewer are left; 0: always
 	prompt       string // what stands before the numbers
-	file         string // pattern of the list's path
+	Settings
+}
+
+// Settings are those of the arguments that decide who gets in, and with which list.
+type Settings struct {
+	Nullok   bool
+	AskNever bool   // use_first_pass
+	File     string // pattern of the list's path; "": none
+	User     string // whose all lists are; "": nobody was named
 	otp.Options
 }
 
@@ -53,14 +59,14 @@ func (a *arguments) define() (switches map[string]func(), values map[string]valu
 	switches = map[string]func(){
 		"debug":          on(&a.debug),
 		"decoy":          on(&a.Decoys), // the entry acts on it, too
-		"nullok":         on(&a.nullok), // and so it does here
+		"nullok":         on(&a.Nullok), // and so it does here
 		"nolock":         on(&a.NoLock),
 		"reask":          on(&a.Reask),
 		"legacy_lock":    on(&a.LegacyLock),
 		"trust_locks":    on(&a.TrustLocks),
 		"silent":         on(&a.silent),
 		"try_first_pass": on(&a.takeFirst),
-		"use_first_pass": func() { a.takeFirst, a.askNever = true, true },
+		"use_first_pass": func() { a.takeFirst, a.AskNever = true, true },
 	}
 	values = map[string]value{
 		"lock_timeout":   number("SECONDS", math.MaxInt32, 1, func(n int) { a.LockTimeout = time.Duration(n) * time.Second }),
@@ -72,11 +78,14 @@ func (a *arguments) define() (switches map[string]func(), values map[string]valu
 			return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxPrompt && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 		}},
 		"file": {"PATTERN, an absolute path, with ~ at its start, %h, %u, %U or %%", func(s string) bool {
-			a.file = s
+			a.File = s
 			_, err := otp.ListPath(s, otp.Account{Name: "name", Home: "/home"})
 			return err == nil
 		}},
-		"user": {"NAME", func(s string) bool { return s != "" }}, // the entry acts on it
+		"user": {"NAME", func(s string) bool { // the entry acts on it
+			a.User = s
+			return s != ""
+		}},
 	}
 	return switches, values
 }
@@ -123,7 +132,7 @@ func parseArgs(site []otp.SiteArg, args []string) (a arguments, complaints []str
 		}
 	}
 	switch {
-	case a.Decoys && a.nullok:
+	case a.Decoys && a.Nullok:
 		err = errors.New("arguments nullok and decoy exclude each other: the one lets others in who have no list, the other hides who that is")
 	case a.Decoys && a.takeFirst:
 		err = errors.New("arguments decoy and try_first_pass or use_first_pass exclude each other: decoys ask")
@@ -131,9 +140,9 @@ func parseArgs(site []otp.SiteArg, args []string) (a arguments, complaints []str
 	return a, complaints, err
 }
 
-// CheckArgs says what the module would have against arguments: complaints, with
-// which it works, and an error, with which it refuses all logins.
-func CheckArgs(site []otp.SiteArg, args []string) (complaints []string, err error) {
-	_, complaints, err = parseArgs(site, args)
-	return complaints, err
+// CheckArgs says what the module makes of arguments, and what it has against them:
+// complaints, with which it works, and an error, with which it refuses all logins.
+func CheckArgs(site []otp.SiteArg, args []string) (s Settings, complaints []string, err error) {
+	a, complaints, err := parseArgs(site, args)
+	return a.Settings, complaints, err
 }

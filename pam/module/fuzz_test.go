@@ -63,10 +63,10 @@ func FuzzArguments(f *testing.F) {
 			case arg == "silent":
 				want.silent = true
 			case arg == "nullok":
-				want.nullok = true
+				want.Nullok = true
 			case arg == "try_first_pass", arg == "use_first_pass":
 				want.takeFirst = true
-				want.askNever = want.askNever || arg == "use_first_pass"
+				want.AskNever = want.AskNever || arg == "use_first_pass"
 			case arg == "decoy":
 				want.Decoys = true
 			case arg == "nolock":
@@ -87,7 +87,7 @@ func FuzzArguments(f *testing.F) {
 				bad++
 			}
 		}
-		if (err != nil) != (want.Decoys && (want.nullok || want.takeFirst)) {
+		if (err != nil) != (want.Decoys && (want.Nullok || want.takeFirst)) {
 			t.Fatalf("%+v: %v", want, err)
 		}
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {

@@ -47,7 +47,7 @@ func TestManArguments(t *testing.T) {
 		for i, arg := range args {
 			args[i] = strings.Trim(arg, "[]")
 		}
-		if complaints, err := CheckArgs(nil, args); err != nil || complaints != nil {
+		if _, complaints, err := CheckArgs(nil, args); err != nil || complaints != nil {
 			t.Errorf("the example %q: %v %v", args, complaints, err)
 		}
 	}

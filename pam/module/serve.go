@@ -106,7 +106,7 @@ func (s *session) login() byte {
 
 // attempt challenges and verifies.
 func (s *session) attempt(req request, args arguments) byte {
-	if args.askNever && !req.authtok {
+	if args.AskNever && !req.authtok {
 		return s.end("", errNothingTyped)
 	}
 	for first := req.authtok && args.takeFirst; ; first = false {
@@ -116,7 +116,7 @@ func (s *session) attempt(req request, args arguments) byte {
 		}
 		result, err := s.converse(login, first, args)
 		login.Close()
-		if err == nil || !first || args.askNever {
+		if err == nil || !first || args.AskNever {
 			return result
 		}
 	}
@@ -127,7 +127,7 @@ func (s *session) deny(req request, args arguments, err error) byte {
 	switch {
 	case req.decoy != nil:
 		return s.attemptDecoy(req.decoy, args, err)
-	case args.nullok && errors.Is(err, otp.ErrNoList) && !errors.Is(err, otp.ErrUnreachable):
+	case args.Nullok && errors.Is(err, otp.ErrNoList) && !errors.Is(err, otp.ErrUnreachable):
 		s.logResult(logInfo, "ignored reason=%q", err.Error())
 		return pamIgnore
 	}
@@ -157,8 +157,8 @@ func (s *session) begin(req request, args arguments) (*otp.Login, error) {
 // place returns where lists are; lists is the home of who keeps them, if anybody does.
 func (a *arguments) place(lists string) string {
 	switch {
-	case a.file != "":
-		return a.file
+	case a.File != "":
+		return a.File
 	case lists != "":
 		return otp.SharedPlace(lists)
 	}
@@ -170,7 +170,7 @@ func (a *arguments) place(lists string) string {
 // asked for, the one that otpw-gen status names.
 func (s *session) converse(login *otp.Login, first bool, args arguments) (byte, error) {
 	if first && strings.Contains(login.Challenge(), "/") {
-		if args.askNever {
+		if args.AskNever {
 			return s.end(login.Challenge(), errNotKnown), errNotKnown
 		}
 		first = false
@@ -181,7 +181,7 @@ func (s *session) converse(login *otp.Login, first bool, args arguments) (byte, 
 		s.logResult(logInfo, "accepted challenge=%s remaining=%d/%d", login.Challenge(), remaining.Unused, remaining.Total)
 		s.notify(remaining, args)
 		return pamSuccess, nil
-	case first && !args.askNever:
+	case first && !args.AskNever:
 		s.log(logNotice, "what was typed before is not the password for %s: %v", login.Challenge(), err)
 		return pamAuthErr, err
 	}

@@ -399,7 +399,7 @@ func TestArguments(t *testing.T) {
 		"kdf_max_memory=16", "kdf_max_passes=3", "prompt=One-time password für", "silent", "min_remaining=20", "file=~/otpw list", "user=root"})
 	want := otp.Options{NoLock: true, Reask: true, LegacyLock: true, TrustLocks: true, LockTimeout: time.Minute,
 		KDFMaxMemory: 16384, KDFMaxPasses: 3}
-	if err != nil || len(complaints) != 0 || !a.debug || a.prompt != "One-time password für" || !a.silent || a.minRemaining != 20 || a.file != "~/otpw list" || fmt.Sprint(a.Options) != fmt.Sprint(want) {
+	if err != nil || len(complaints) != 0 || !a.debug || a.prompt != "One-time password für" || !a.silent || a.minRemaining != 20 || a.File != "~/otpw list" || a.User != "root" || fmt.Sprint(a.Options) != fmt.Sprint(want) {
 		t.Errorf("%+v, %q", a, complaints)
 	}
 }
