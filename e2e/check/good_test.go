@@ -62,6 +62,9 @@ func TestGood(t *testing.T) {
 		"site": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "debug", "prompt=One-time password", "[generator]", "least_entropy=60")
 		}, nil},
+		"a hash that costs as much as it may": {func(m *machine) {
+			m.write("/etc/otpw.conf", 0o644, "[module]", "kdf_max_memory=1", "kdf_max_passes=1")
+		}, []string{"--user", "alice"}},
 		"lists of a keeper": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 			m.shell("mv /home/alice/.otpw /home/keeper/alice; chown keeper:keeper /home/keeper/alice")
