@@ -5,6 +5,8 @@ package otp
 import (
 	"fmt"
 	"maps"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +15,7 @@ import (
 	"github.com/otpw-go/otpw/docs/man/mantest"
 )
 
-// otpw.conf(5) has the settings that there are, with their bounds, and its example is one.
+// otpw.conf(5) has the settings that there are, with their bounds, and its example, which is in the README, too, has them all.
 func TestManSite(t *testing.T) {
 	const page, settings = "otpw.conf.5", "GENERATOR SETTINGS"
 	names := slices.Collect(maps.Keys(new(Limits).define()))
@@ -22,7 +24,7 @@ func TestManSite(t *testing.T) {
 		"least_entropy":    fmt.Sprintf("1 to %d bits", Base64.MaxEntropy()),
 		"least_kdf_memory": fmt.Sprintf("1 to %d", MaxKDFMemory>>10),
 		"least_kdf_passes": fmt.Sprintf("1 to %d", MaxKDFPasses),
-		"longest_life":     fmt.Sprintf("1d to %dd", maxLife),
+		"longest_life":     fmt.Sprintf("1d to %dd", MaxLife),
 		"format":           "otpw1 or otpw2",
 	} {
 		if text := mantest.About(t, page, settings, name); !strings.Contains(text, bounds) {
@@ -37,9 +39,22 @@ func TestManSite(t *testing.T) {
 	}
 	_, example, _ := strings.Cut(mantest.Written(t).Section(page, "EXAMPLES"), ".EX\n")
 	example, _, _ = strings.Cut(example, ".EE\n")
-	s, err := parseSite([]byte(man.Text(example)))
-	if err != nil || len(s.Module) == 0 || s.Limits == (Limits{}) {
-		t.Errorf("the example makes %v: %v", s, err)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, copied, _ := strings.Cut(string(readme), "\n    # comments begin with #\n")
+	copied, _, _ = strings.Cut(copied, "\n\n")
+	for _, example := range []string{man.Text(example), copied} {
+		s, err := parseSite([]byte(example))
+		if err != nil || len(s.Module) == 0 {
+			t.Errorf("%s\nmakes %v: %v", example, s, err)
+		}
+		for i := range reflect.TypeFor[Limits]().NumField() { // all of them
+			if reflect.ValueOf(s.Limits).Field(i).IsZero() {
+				t.Errorf("no %s in\n%s", reflect.TypeFor[Limits]().Field(i).Name, example)
+			}
+		}
 	}
 }
 

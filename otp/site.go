@@ -18,6 +18,9 @@ import (
 // SitePath is the file with what an administrator has decided for the whole host.
 const SitePath = "/etc/otpw.conf"
 
+// MaxLife is how long a list may be good: a hundred years, in days.
+const MaxLife = 36500
+
 // Bounds of that file, the same as in pam/entry/site.h.
 const (
 	maxSite     = 65536 // bytes
@@ -177,8 +180,8 @@ func (l *Limits) define() map[string]func(value string) error {
 		"longest_life": func(value string) error {
 			var days int
 			digits, ok := strings.CutSuffix(value, "d")
-			if err := number(&days, 1, maxLife)(digits); err != nil || !ok {
-				return fmt.Errorf("want days, 1d to %dd", maxLife)
+			if err := number(&days, 1, MaxLife)(digits); err != nil || !ok {
+				return fmt.Errorf("want days, 1d to %dd", MaxLife)
 			}
 			l.LongestLife = time.Duration(days) * 24 * time.Hour
 			return nil
@@ -213,5 +216,3 @@ func (l *Limits) set(text string) error {
 	}
 	return nil
 }
-
-const maxLife = 36500 // days, a hundred years

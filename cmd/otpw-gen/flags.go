@@ -317,14 +317,12 @@ func (o *options) checkFormat(f *pflag.FlagSet) error {
 	return nil
 }
 
-const maxDays = 36500 // a hundred years
-
 // expiry returns the end of a day: of a date, or so many days from now.
 func expiry(s string, now time.Time) (time.Time, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		n, err := strconv.ParseUint(days, 10, 16)
-		if err != nil || n < 1 || n > maxDays {
-			return time.Time{}, fmt.Errorf("%q: want 1d to %dd", s, maxDays)
+		if err != nil || n < 1 || n > otp.MaxLife {
+			return time.Time{}, fmt.Errorf("%q: want 1d to %dd", s, otp.MaxLife)
 		}
 		return endOfDay(now.AddDate(0, 0, int(n))), nil
 	}
@@ -336,8 +334,8 @@ func expiry(s string, now time.Time) (time.Time, error) {
 	switch {
 	case !end.After(now):
 		return time.Time{}, fmt.Errorf("%s is over", s)
-	case end.After(endOfDay(now.AddDate(0, 0, maxDays))):
-		return time.Time{}, fmt.Errorf("%s is too far away: want at most %d days from now", s, maxDays)
+	case end.After(endOfDay(now.AddDate(0, 0, otp.MaxLife))):
+		return time.Time{}, fmt.Errorf("%s is too far away: want at most %d days from now", s, otp.MaxLife)
 	}
 	return end, nil
 }

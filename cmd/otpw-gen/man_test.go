@@ -41,7 +41,7 @@ func TestManBounds(t *testing.T) {
 		"height":      fmt.Sprintf("At least %d, with -n at least 1.", printsheet.MinHeight),
 		"kdf-memory":  fmt.Sprintf("1 to %d; not with --format otpw1. Above %d ", otp.MaxKDFMemory>>10, otp.DefaultKDFMaxMemory>>10),
 		"kdf-passes":  fmt.Sprintf("1 to %d; not with --format otpw1. Above %d ", otp.MaxKDFPasses, otp.DefaultKDFMaxPasses),
-		"expires":     fmt.Sprintf("1d to %dd.", maxDays),
+		"expires":     fmt.Sprintf("1d to %dd.", otp.MaxLife),
 		"label":       fmt.Sprintf("1 to %d bytes", otp.MaxTextLen),
 	} {
 		if !strings.Contains(items[name], want) {
