@@ -3,9 +3,12 @@
 package main
 
 import (
+	"reflect"
 	"testing"
 	"time"
 	_ "time/tzdata"
+
+	"github.com/spf13/pflag"
 
 	"github.com/otpw-go/otpw/otp"
 )
@@ -59,5 +62,35 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("last day %s: ends %s, %v", otp.LastDay(end), again, err)
 			}
 		})
+	}
+}
+
+// Each limit that a site may set changes what is made by default, or refuses it: none is read and forgotten.
+func TestLimitsBind(t *testing.T) {
+	made := func(l otp.Limits) (options, error) {
+		var o options
+		f := pflag.NewFlagSet("", pflag.ContinueOnError)
+		o.define(f)
+		err := o.check(f, time.Now(), l)
+		o.same, o.now = nil, time.Time{}
+		return o, err
+	}
+	usual, err := made(otp.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range reflect.TypeFor[otp.Limits]().NumField() {
+		var l otp.Limits
+		switch field := reflect.ValueOf(&l).Elem().Field(i); field.Interface().(type) {
+		case otp.Format:
+			field.Set(reflect.ValueOf(otp.OTPW1))
+		case time.Duration:
+			field.SetInt(int64(24 * time.Hour))
+		default:
+			field.SetInt(1 << 30) // more than the default of anything
+		}
+		if o, err := made(l); err == nil && reflect.DeepEqual(o, usual) {
+			t.Errorf("%s does not matter", reflect.TypeFor[otp.Limits]().Field(i).Name)
+		}
 	}
 }

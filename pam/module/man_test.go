@@ -53,6 +53,17 @@ func TestManArguments(t *testing.T) {
 	}
 }
 
+// The README lists the arguments, too.
+func TestReadmeArguments(t *testing.T) {
+	switches, values := new(arguments).define()
+	there := slices.Sorted(slices.Values(slices.AppendSeq(slices.Collect(maps.Keys(switches)), maps.Keys(values))))
+	rows := matches(t, "(?m)^\\| (`[^|]*`) \\|", "README.md")
+	listed := slices.Compact(slices.Sorted(slices.Values(matchesIn(strings.Join(rows, ","), "`([a-z_]+)[=`]"))))
+	if !slices.Equal(there, listed) {
+		t.Errorf("the table has %q, the code %q", listed, there)
+	}
+}
+
 // matches returns the first groups of all matches in files of the source.
 func matches(t *testing.T, pattern string, files ...string) (found []string) {
 	t.Helper()
@@ -66,13 +77,18 @@ func matches(t *testing.T, pattern string, files ...string) (found []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
-				found = append(found, m[1])
-			}
+			found = append(found, matchesIn(string(text), pattern)...)
 		}
 	}
 	if found == nil {
 		t.Fatalf("nothing like %s in %v", pattern, files)
+	}
+	return found
+}
+
+func matchesIn(text, pattern string) (found []string) {
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
 	}
 	return found
 }
