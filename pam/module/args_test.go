@@ -44,9 +44,23 @@ func TestNullok(t *testing.T) {
 			}
 		})
 	}
+	// a list of no use is a list all the same
 	used := makeHome(t, 1)
 	runs(t, ask(used), rightly)
-	runs(t, ask(used, "nullok"), rightly).check(t, "", pamAuthinfoUnavail, "nresult=unavailable .*list exhausted.*")
+	now := time.Now()
+	header := otp.Header{Format: otp.OTPW2, KDF: otp.KDF{Memory: 8, Passes: 1}, Host: "h", Created: now.Add(-time.Hour)}
+	over, costly := header, header
+	over.Expires, costly.KDF.Passes = now.Add(-time.Second), 2
+	for want, home := range map[string]string{
+		"list exhausted": used,
+		"list expired":   makeHomeOf(t, 50, over),
+		"costs too much": makeHomeOf(t, 50, costly),
+	} {
+		h := runs(t, ask(home, "nullok", "kdf_max_passes=1"), rightly)
+		if h.result != pamAuthinfoUnavail || h.prompts != nil || !strings.Contains(h.logs[0], want) {
+			t.Errorf("%s: result %d, %q", want, h.result, h.logs)
+		}
+	}
 }
 
 // What was typed before counts as the answer to the next number, once.
