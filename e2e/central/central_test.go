@@ -294,7 +294,7 @@ func setUserIDChildren(t *testing.T, s *site) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	for _, not := range []string{"GODEBUG", s.keeper.Home} {
+	for _, not := range []string{"GODEBUG", "GOGC", "GOMAXPROCS", "=crash", "ZONEINFO", s.keeper.Home} {
 		if strings.Contains(string(out), not) {
 			t.Errorf("%q in\n%s", not, out)
 		}
