@@ -65,6 +65,17 @@ func TestGood(t *testing.T) {
 		"a hash that costs as much as it may": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "kdf_max_memory=1", "kdf_max_passes=1")
 		}, []string{"--user", "alice"}},
+		"a hash that may cost more than usual": {func(m *machine) {
+			m.shell("sed -i s/m=1024/m=524288/ /home/alice/.otpw; chown alice /home/alice/.otpw")
+			m.write("/etc/otpw.conf", 0o644, "[module]", "kdf_max_memory=512")
+		}, []string{"--user", "alice"}},
+		"no lock file, so no folder to write": {func(m *machine) {
+			m.pam(otpwLine + " nolock")
+			m.shell("chmod 0500 /home/alice")
+		}, []string{"--user", "alice"}},
+		"another host's locks work":     {network("trust_locks"), []string{"--user", "alice"}},
+		"another host has the original": {network("legacy_lock"), []string{"--user", "alice"}},
+		"another host, and no locks":    {network("nolock"), []string{"--user", "alice"}},
 		"lists of a keeper": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 			m.shell("mv /home/alice/.otpw /home/keeper/alice; chown keeper:keeper /home/keeper/alice")
@@ -91,6 +102,14 @@ func TestGood(t *testing.T) {
 			tt.prepare(m)
 			m.check(nil, 0, nil, tt.args...)
 		})
+	}
+}
+
+// network makes a set-up with alice's home on a file system of another host.
+func network(argument string) func(m *machine) {
+	return func(m *machine) {
+		m.pam(otpwLine + " " + argument)
+		m.fuse("/home/alice", m.alice, true)
 	}
 }
 

@@ -40,6 +40,15 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+// While somebody is asked for a number alone the next login is asked for three, which is nobody's mistake.
+func TestOpenPrompt(t *testing.T) {
+	m := begin(t)
+	term := m.Terminal(t, nil, m.program, "--login", "alice")
+	term.Expect(world.PromptPattern)
+	m.check(nil, 0, nil, "--user", "alice")
+	term.Kill()
+}
+
 func TestLoginRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		prepare func(m *machine)
