@@ -76,6 +76,10 @@ func TestGood(t *testing.T) {
 		"another host's locks work":     {network("trust_locks"), []string{"--user", "alice"}},
 		"another host has the original": {network("legacy_lock"), []string{"--user", "alice"}},
 		"another host, and no locks":    {network("nolock"), []string{"--user", "alice"}},
+		"a name that hides, of all": {func(m *machine) {
+			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+			m.shell("sed 's/^alice:/alice.lock:/;t;d' /etc/passwd >/tmp/x; cat /tmp/x >>/etc/passwd")
+		}, []string{"--all-lists"}},
 		"lists of a keeper": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 			m.shell("mv /home/alice/.otpw /home/keeper/alice; chown keeper:keeper /home/keeper/alice")
