@@ -55,6 +55,7 @@ type SiteError struct {
 	Path   string
 	Line   int // from 1; 0: the file as a whole
 	Reason string
+	Limits bool // it is below [generator]: logins go on, nobody makes lists
 }
 
 func (e *SiteError) Error() string {
@@ -76,14 +77,15 @@ func (s *Site) Arg(name string) (value string, ok bool) {
 
 // ReadSite reads a file like [SitePath]. One that is not there says nothing. It
 // must be a regular file of root's that nobody else can write, else somebody else
-// decided. Arguments for the module are not judged here. Errors: *[SiteError].
+// decided. Arguments for the module are not judged here. Errors: *[SiteError]; with one
+// about limits the arguments are returned.
 func ReadSite(path string) (Site, error) {
 	data, err := readSite(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Site{}, nil
 	}
 	if err != nil {
-		return Site{}, &SiteError{path, 0, bare(err).Error()}
+		return Site{}, &SiteError{Path: path, Reason: bare(err).Error()}
 	}
 	s, err := parseSite(data)
 	var e *SiteError
@@ -121,19 +123,23 @@ func readSite(path string) ([]byte, error) {
 // of the first is an argument, of the second NAME=VALUE.
 func parseSite(data []byte) (Site, error) {
 	var s Site
+	var limits error // the first that is wrong with them
 	section := ""
 	number, generator := 0, 0 // of this line, and of the latest [generator]
 	for line := range bytes.SplitSeq(data, []byte("\n")) {
 		number++
+		fail := func(format string, args ...any) (Site, error) {
+			return Site{}, &SiteError{Line: number, Reason: fmt.Sprintf(format, args...)}
+		}
 		if i := bytes.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }); i >= 0 {
-			return Site{}, &SiteError{"", number, "a control character"}
+			return fail("a control character")
 		}
 		text := string(bytes.Trim(line, " \t"))
 		switch {
 		case text == "" || text[0] == '#':
 		case text[0] == '[':
 			if text != "[module]" && text != "[generator]" {
-				return Site{}, &SiteError{"", number, fmt.Sprintf("unknown section %q, want [module] or [generator]", text)}
+				return fail("unknown section %q, want [module] or [generator]", text)
 			}
 			section = text
 			if section == "[generator]" {
@@ -141,24 +147,25 @@ func parseSite(data []byte) (Site, error) {
 			}
 		case section == "[module]":
 			if len(s.Module) == maxSiteArgs {
-				return Site{}, &SiteError{"", number, fmt.Sprintf("more than %d arguments", maxSiteArgs)}
+				return fail("more than %d arguments", maxSiteArgs)
 			}
 			if len(text) > maxSiteLine {
-				return Site{}, &SiteError{"", number, fmt.Sprintf("more than %d bytes", maxSiteLine)}
+				return fail("more than %d bytes", maxSiteLine)
 			}
 			s.Module = append(s.Module, SiteArg{number, text})
 		case section == "[generator]":
-			if err := s.Limits.set(text); err != nil {
-				return Site{}, &SiteError{"", number, err.Error()}
+			if err := s.set(text); err != nil && limits == nil {
+				limits = &SiteError{Line: number, Reason: err.Error(), Limits: true}
 			}
 		default:
-			return Site{}, &SiteError{"", number, "before the first section: want [module] or [generator] above it"}
+			return fail("before the first section: want [module] or [generator] above it")
 		}
 	}
-	if s.Format == OTPW1 && (s.LongestLife != 0 || s.LeastKDFMemory != 0 || s.LeastKDFPasses != 0) {
-		return Site{}, &SiteError{"", generator, "lists of the format otpw1 have no last day and no cost: longest_life, least_kdf_memory and least_kdf_passes cannot stand beside it"}
+	if limits == nil && s.Format == OTPW1 && (s.LongestLife != 0 || s.LeastKDFMemory != 0 || s.LeastKDFPasses != 0) {
+		limits = &SiteError{Line: generator, Limits: true,
+			Reason: "lists of the format otpw1 have no last day and no cost: longest_life, least_kdf_memory and least_kdf_passes cannot stand beside it"}
 	}
-	return s, nil
+	return s, limits
 }
 
 // define returns the settings that there are, with what reads their values.

@@ -53,6 +53,22 @@ func TestParseSite(t *testing.T) {
 	}
 }
 
+// What is wrong with limits keeps nobody from logging in, so the arguments are known; all else does.
+func TestSiteLimits(t *testing.T) {
+	for text, want := range map[string]bool{
+		"[generator]\nformat\nformat=x\n[module]\ndebug":                       true,
+		"[generator]\nformat=otpw1\nlongest_life=1d\n[module]\ndebug":          true,
+		"[module]\ndebug\n[generator]\nformat\n[modul]":                        false,
+		"[generator]\nformat\n[module]\n" + strings.Repeat("x", maxSiteLine+1): false,
+	} {
+		s, err := parseSite([]byte(text))
+		var e *SiteError
+		if !errors.As(err, &e) || e.Limits != want || (len(s.Module) == 1) != want {
+			t.Errorf("%q: %+v, %+v", text, s, err)
+		}
+	}
+}
+
 func TestSiteArg(t *testing.T) {
 	s, err := parseSite([]byte("[module]\nuser=a\nuser=b\nfile\nfile==c\n"))
 	if err != nil {

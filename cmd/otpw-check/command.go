@@ -122,7 +122,11 @@ func (c *checker) run(args []string) error {
 	site, err := otp.ReadSite(otp.SitePath)
 	var se *otp.SiteError
 	if errors.As(err, &se) {
-		c.add("site", otp.SitePath, "", "%s: all logins are refused", strings.TrimPrefix(se.Error(), otp.SitePath+": "))
+		what := "all logins are refused"
+		if se.Limits {
+			what = "nobody can make a list"
+		}
+		c.add("site", otp.SitePath, "", "%s: %s", strings.TrimPrefix(se.Error(), otp.SitePath+": "), what)
 	}
 	c.site = site
 	if strings.EqualFold(c.service, "sshd") || c.sshdConfig != "" {

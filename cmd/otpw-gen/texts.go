@@ -132,6 +132,8 @@ func advice(err error) string {
 		return "Ask who runs this system to take the set-group-id bit away (chmod g-s)."
 	case errors.Is(err, errNotKeeper):
 		return "Ask who runs this system, or name a list of your own with -f."
+	case errors.As(err, &site) && site.Limits:
+		return "Nobody can make a list until that is right. Ask who runs this system."
 	case errors.As(err, &site):
 		return "Nobody can log in or make a list until that is right. Ask who runs this system."
 	case errors.Is(err, otp.ErrInPlace):

@@ -585,7 +585,8 @@ func TestConf(t *testing.T) {
 		s.Log.Await(t, mark, `result=error reason="`+broken.reason)
 	}
 	s.conf("[generator]", "least_entropy=many")
-	s.fails(s.alice, `^otpw-gen: /etc/otpw.conf line 2: least_entropy: "many", want 1 to \d+\nNobody can`, cheap...)
+	s.fails(s.alice, `^otpw-gen: /etc/otpw.conf line 2: least_entropy: "many", want 1 to \d+\nNobody can make a list until`, cheap...)
+	sshd.Login(s.alice).Prompt() // which is nothing to logins
 	s.fails(s.alice, `/etc/otpw.conf line 2`, "status")
 	if r := s.gen(s.alice, "", "--help"); r.Status != 0 {
 		t.Error("no help with a broken configuration")

@@ -153,6 +153,10 @@ var brokenPAM = []broken{
 	}, "", 2, []string{"error argument-first  sshd line 2"}},
 	{"site: bad section", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[modul]") }, "", 2, []string{"error site  line 1: unknown section"}},
 	{"site: bad argument", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "# x", "[module]", "nolocks") }, "", 2, []string{"error site  line 3: .*nolocks"}},
+	{"site: bad limit", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[generator]", "least_entropy=many", "[module]", "file=~/%u", "nullok")
+		m.shell("mv /home/alice/.otpw /home/alice/alice")
+	}, "--user alice", 2, []string{"error site  line 2: .*many.*: nobody can make a list"}},
 	{"site: written by others", func(m *machine) { m.write("/etc/otpw.conf", 0o666, "[module]") }, "", 2, []string{"error site  mode is 0666"}},
 	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file"}},
 	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* chmod 0600"}},
@@ -226,6 +230,7 @@ var brokenLists = []broken{
 	{"another's that all can read", list("chown keeper .otpw; chmod 0666 .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid"}},
 	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"for all, of all lists", list("chmod 0644 .otpw"), "--all-lists", 2, []string{"error list-unsafe"}},
+	{"for all, of all lists and one", list("chmod 0644 .otpw"), "--all-lists --user keeper", 2, []string{"error list-unsafe"}},
 	{"a fifo", list("rm .otpw; mkfifo -m 0600 .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-unsafe  not a regular file.* as alice: rm /home/alice/.otpw, then "}},
 	{"a link of somebody else's", list("mv .otpw x; ln -s x .otpw; chown -h keeper .otpw"), "--user alice", 2, []string{"error list-unsafe  a link, owned by uid"}},
 	{"too large", list("truncate -s 2M .otpw"), "--user alice", 2, []string{"error list-unsafe  bytes"}},
