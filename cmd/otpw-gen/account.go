@@ -77,13 +77,18 @@ func (c *command) locate() (string, error) {
 	return path, nil
 }
 
-// readSite reads, once, what has been decided for the whole host.
+// readSite reads, once, what has been decided for the whole host. What is wrong with
+// the limits is for those who make lists to ask: the others go on.
 func (c *command) readSite() error {
 	if c.site != nil {
 		return nil
 	}
 	site, err := otp.ReadSite(otp.SitePath)
 	c.site = &site
+	var wrong *otp.SiteError
+	if errors.As(err, &wrong) && wrong.Limits {
+		c.limits, err = wrong, nil
+	}
 	return err
 }
 

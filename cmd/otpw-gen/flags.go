@@ -92,6 +92,9 @@ func newCommand(c *command) *cobra.Command {
 			if err := c.readSite(); err != nil {
 				return err
 			}
+			if c.limits != nil {
+				return c.limits
+			}
 			if err := o.check(cmd.Flags(), time.Now(), c.site.Limits); err != nil {
 				return err
 			}

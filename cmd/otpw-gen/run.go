@@ -17,12 +17,13 @@ import (
 
 // A command is one run of otpw-gen.
 type command struct {
-	opts options
-	ids  *ids
-	site *otp.Site
-	in   *input
-	out  *os.File  // the sheet, and nothing else
-	msg  io.Writer // everything else
+	opts   options
+	ids    *ids
+	site   *otp.Site
+	limits *otp.SiteError // what is wrong with its limits
+	in     *input
+	out    *os.File  // the sheet, and nothing else
+	msg    io.Writer // everything else
 
 	screen *os.File // where msg goes: for the progress, and other programs
 

@@ -586,8 +586,15 @@ func TestConf(t *testing.T) {
 	}
 	s.conf("[generator]", "least_entropy=many")
 	s.fails(s.alice, `^otpw-gen: /etc/otpw.conf line 2: least_entropy: "many", want 1 to \d+\nNobody can make a list until`, cheap...)
-	sshd.Login(s.alice).Prompt() // which is nothing to logins
-	s.fails(s.alice, `/etc/otpw.conf line 2`, "status")
+	sshd.Login(s.alice).Prompt() // which is nothing to logins, nor to lists that there are
+	for _, args := range [][]string{{"status"}, {"revoke", "-y", "029"}} {
+		if r := s.gen(s.alice, "", args...); r.Status > 1 || strings.Contains(r.Stderr, otp.SitePath) {
+			t.Errorf("%q: %d\n%s", args, r.Status, r.Stderr)
+		}
+	}
+	s.conf("[modul]")
+	s.fails(s.alice, `^otpw-gen: /etc/otpw.conf line 1.*\nNobody can log in or make a list until`, "status")
+	s.conf("[generator]", "least_entropy=many")
 	if r := s.gen(s.alice, "", "--help"); r.Status != 0 {
 		t.Error("no help with a broken configuration")
 	}
