@@ -160,6 +160,7 @@ var brokenPAM = []broken{
 	{"site: written by others", func(m *machine) { m.write("/etc/otpw.conf", 0o666, "[module]") }, "", 2, []string{"error site  mode is 0666"}},
 	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file"}},
 	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* chmod 0600"}},
+	{"secret for a group", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0640 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0640"}},
 	{"secret of another owner", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chown alice /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  owner"}},
 	{"short secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("truncate -s 15 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  shorter"}},
 	{"linked secret", func(m *machine) {
@@ -179,6 +180,7 @@ var brokenSshd = []broken{
 		m.t.Cleanup(func() { _ = os.Mkdir("/run/sshd", 0o755) })
 	}, "", 3, []string{"unchecked sshd-untested  /run/sshd"}},
 	{"UsePAM no", sshd("UsePAM no"), "", 2, []string{"error sshd-pam  UsePAM yes"}},
+	{"capitals in the service", sshd("UsePAM no"), "--service SSHD", 2, []string{"error sshd-pam"}},
 	{"no keyboard", sshd("KbdInteractiveAuthentication no"), "", 2, []string{"error sshd-keyboard"}},
 	{"no keyboard in a file of its own", func(m *machine) {
 		m.write("/etc/ssh/sshd_config.d/50-cloud.conf", 0o644, "KbdInteractiveAuthentication no")
