@@ -104,6 +104,7 @@ var brokenPAM = []broken{
 	{"@include that is not there", auth("@include nonesuch", otpwLine), "", 2, []string{"error pam-include  line 1: \"nonesuch\""}},
 	{"includes itself", auth("auth include sshd", otpwLine), "", 2, []string{"error pam-include  include each other"}},
 	{"another module is missing", auth("auth required pam_nonesuch.so", otpwLine), "", 2, []string{"error pam-module  line 1: there is no .*pam_nonesuch.so", "error pam-nobody"}},
+	{"another module, silent and wanted", auth("-auth requisite pam_nonesuch.so", otpwLine), "", 2, []string{"error pam-module  line 1", "error pam-unreached"}},
 	{"another module that need not be there", auth("auth optional pam_nonesuch.so", otpwLine), "", 1, []string{"warning pam-module  line 1"}},
 	{"sufficient permit before", auth("auth sufficient pam_permit.so", otpwLine), "", 2, []string{"error pam-unreached", "error pam-everybody  nobody has to prove anything"}},
 	{"die before", auth("auth requisite pam_deny.so", otpwLine), "", 2, []string{"error pam-unreached"}},
