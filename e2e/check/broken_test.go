@@ -180,6 +180,11 @@ var brokenSshd = []broken{
 		m.do(os.Remove("/run/sshd"))
 		m.t.Cleanup(func() { _ = os.Mkdir("/run/sshd", 0o755) })
 	}, "", 3, []string{"unchecked sshd-untested  /run/sshd"}},
+	{"no folder of sshd's, and a hole", func(m *machine) { // that may be behind a key, or not
+		m.do(os.Remove("/run/sshd"))
+		m.t.Cleanup(func() { _ = os.Mkdir("/run/sshd", 0o755) })
+		m.pam("auth [success=ok authinfo_unavail=ignore default=die] pam_otpw.so", "auth required pam_permit.so")
+	}, "", 2, []string{"unchecked sshd-untested", "error pam-everybody"}},
 	{"UsePAM no", sshd("UsePAM no"), "", 2, []string{"error sshd-pam  UsePAM yes"}},
 	{"capitals in the service", sshd("UsePAM no"), "--service SSHD", 2, []string{"error sshd-pam"}},
 	{"no keyboard", sshd("KbdInteractiveAuthentication no"), "", 2, []string{"error sshd-keyboard"}},
