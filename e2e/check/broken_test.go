@@ -119,6 +119,10 @@ var brokenPAM = []broken{
 	{"gate that ends the stack", auth("auth sufficient pam_nologin.so", otpwLine), "", 2, []string{"error pam-everybody  a way past it"}},
 	{"optional", auth("auth optional pam_otpw.so", "auth required pam_permit.so"), "", 2, []string{
 		"error pam-everybody  auth_err", "error pam-everybody  authinfo_unavail", "error pam-everybody  system_err", "error pam-everybody  user_unknown"}},
+	{"optional, behind what counts failures", auth("auth required pam_faillock.so preauth", "auth optional pam_otpw.so"), "", 2, []string{
+		"error pam-everybody  auth_err", "error pam-everybody  authinfo_unavail", "error pam-everybody  system_err", "error pam-everybody  user_unknown"}},
+	{"whom the password's module does not know", auth("auth [success=die user_unknown=ignore default=die] pam_unix.so", "auth sufficient pam_otpw.so", "auth required pam_permit.so"), "", 2, []string{
+		"error pam-everybody  auth_err", "error pam-everybody  authinfo_unavail", "error pam-everybody  system_err", "error pam-everybody  user_unknown"}},
 	{"sufficient, nothing denies", auth("auth required pam_env.so", "auth sufficient pam_otpw.so"), "", 2, []string{
 		"error pam-everybody  auth_err", "error pam-everybody  authinfo_unavail", "error pam-everybody  system_err", "error pam-everybody  user_unknown"}},
 	{"who has no list is let in", auth("auth [success=ok authinfo_unavail=ignore default=die] pam_otpw.so", "auth required pam_permit.so"), "", 2, []string{"error pam-everybody  authinfo_unavail"}},
