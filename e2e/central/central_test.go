@@ -255,6 +255,19 @@ func setUserID(t *testing.T, s *site) {
 	}
 }
 
+// With a file of the caller's own the keeper's rights are given up for good.
+func TestGivenUp(t *testing.T) {
+	s := begin(t)
+	term := s.Terminal(t, s.alice, s.m.Generator, "-f", "list")
+	term.Expect("refix")
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", term.PID()))
+	must(t, err)
+	if want := fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", s.alice.UID); !strings.Contains(string(status), want) {
+		t.Errorf("no %q in\n%s", want, status)
+	}
+	term.Kill()
+}
+
 func sorted(names ...string) []string { return slices.Sorted(slices.Values(names)) }
 
 // names are the files in the keeper's folder that tests with other accounts did not leave.
@@ -517,6 +530,7 @@ func TestRoot(t *testing.T) {
 				t.Errorf("an exhausted list: %d\n%s", r.Status, r.Stdout)
 			}
 			s.fails(world.Root, "user nosuchuser: there is no such user", "--user", "nosuchuser")
+			s.fails(world.Root, "makes no sense", "status", "--user", fmt.Sprint(s.alice.UID)) // which is no name
 
 			// somebody's broken list, or worse, is told, and keeps nobody from seeing the others
 			must(t, os.Remove(list(s.bob)), syscall.Mkfifo(list(s.bob), 0o600), os.Chown(list(s.bob), owner(s.bob), 0))

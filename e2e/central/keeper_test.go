@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/otpw-go/otpw/e2e/world"
@@ -34,7 +35,8 @@ func TestOneRule(t *testing.T) {
 			t.Fatal(r.Stderr)
 		}
 	}
-	const refused = "" // all logins are
+	must(t, os.Mkdir("/srv/root", 0o750)) // and one that root's group may
+	const refused = ""                    // all logins are
 
 	for name, tt := range map[string]struct {
 		otpw int // uid; -1: there is no such user
@@ -55,6 +57,7 @@ func TestOneRule(t *testing.T) {
 		"user and file":           {s.keeper.UID, []string{"user=" + s.bob.Name, "file=" + s.bob.Home + "/%U"}, s.bob.Path(fmt.Sprint(s.alice.UID))},
 		"by a group of hers":      {s.keeper.UID, []string{"file=/srv/%u/list"}, "/srv/" + s.alice.Name + "/list"},
 		"by a group of his":       {s.keeper.UID, []string{"user=" + s.bob.Name, "file=/srv/" + s.bob.Name + "/%u"}, "/srv/" + s.bob.Name + "/" + s.alice.Name},
+		"by a group of root's":    {s.keeper.UID, []string{"file=/srv/root/%u"}, "/srv/root/" + s.alice.Name},
 		"the last of two":         {s.keeper.UID, []string{"user=nosuchuser", "file=/x", "user=" + s.bob.Name, "file=" + s.bob.Home + "/%u"}, s.bob.Path(s.alice.Name)},
 		"user, by its other uid":  {1000, []string{"user=otpw"}, s.list(s.alice)},
 		"file, user otpw":         {999, []string{"file=" + s.keeper.Home + "/l%U", "user=otpw"}, s.keeper.Path(fmt.Sprintf("l%d", s.alice.UID))},
@@ -80,6 +83,9 @@ func TestOneRule(t *testing.T) {
 				"login":      `(?m)^log: .* result=unavailable reason="list ` + tt.list + `: no list"$`,
 				"otpw-gen":   `^otpw-gen: list ` + tt.list + `: no list\n`,
 				"otpw-check": `(?m)^warning: list-none: ` + s.alice.Name + `: ` + tt.list + `: `,
+			}
+			if strings.HasPrefix(tt.list, "/srv/root/") {
+				want = map[string]string{"login": "permission denied", "otpw-gen": "permission denied", "otpw-check": "list-unreadable: .*permission denied"}
 			}
 			if tt.list == refused {
 				want = map[string]string{"login": `(?m)^log: .* result=error `, "otpw-gen": `nosuchuser|otpw`, "otpw-check": `(?m)^error: argument-user: `}
