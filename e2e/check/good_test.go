@@ -56,9 +56,10 @@ func TestGood(t *testing.T) {
 		"one-time passwords from outside": {func(m *machine) {
 			m.pam("auth [success=2 default=ignore] pam_access.so noaudit", otpwLine, "auth [default=1] pam_permit.so", "auth required pam_unix.so", "auth required pam_env.so")
 		}, nil},
-		"root asks":                   {func(m *machine) { m.pam("auth sufficient pam_rootok.so", otpwLine) }, nil},
-		"nothing else in the session": {shell("sed -i '/session required/d' /etc/pam.d/sshd"), nil},
-		"decoys":                      {func(m *machine) { m.pam("auth required pam_otpw.so decoy debug reask") }, nil},
+		"a module that may be missing": {func(m *machine) { m.pam("-auth optional pam_nonesuch.so", otpwLine) }, nil},
+		"root asks":                    {func(m *machine) { m.pam("auth sufficient pam_rootok.so", otpwLine) }, nil},
+		"nothing else in the session":  {shell("sed -i '/session required/d' /etc/pam.d/sshd"), nil},
+		"decoys":                       {func(m *machine) { m.pam("auth required pam_otpw.so decoy debug reask") }, nil},
 		"site": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "debug", "prompt=One-time password", "[generator]", "least_entropy=60")
 		}, nil},
