@@ -214,12 +214,12 @@ func setUserID(t *testing.T, s *site) {
 	for _, args := range [][]string{{"status"}, {"revoke", "--all", "-y"}, {"unlock"}, {}} {
 		s.fails(s.bob, `--user alice\d*: the list belongs to another user`, append(args, "--user", s.alice.Name)...)
 		s.fails(s.bob, `not both`, append(args, "--user", s.alice.Name, "-f", "x")...)
-		s.fails(s.bob, `permission denied`, append(args, "-f", s.list(s.alice))...)
+		s.fails(s.bob, `unsafe list file: folder .* is owned by uid`, append(args, "-f", s.list(s.alice))...)
 	}
 	s.fails(s.bob, `only root can`, "status", "--all")
 	// a link of his own to her list, by his own name
 	must(t, os.Symlink(s.list(s.alice), s.bob.Path("link")))
-	s.fails(s.bob, `permission denied`, "-f", "link")
+	s.fails(s.bob, `unsafe list file: folder .* is owned by uid`, "-f", "link")
 	s.fails(s.bob, `permission denied|not for the sheet`, "--pdf", s.list(s.alice), "--force")
 	s.fails(s.bob, `permission denied`, "--pdf", s.keeper.Path("sheet.pdf"))
 	if now, err := os.ReadFile(s.list(s.alice)); err != nil || string(now) != string(before) {

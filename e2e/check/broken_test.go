@@ -238,7 +238,7 @@ var brokenLists = []broken{
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.shell("sed 's/^alice:/alice.lock:/;t;d' /etc/passwd >/tmp/x; cat /tmp/x >>/etc/passwd")
 	}, "--user alice.lock", 2, []string{"error list-place  could be mistaken"}},
-	{"another's", list("chown root .otpw"), "--user alice", 2, []string{"error list-unreadable"}},
+	{"another's", list("chown root .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid 0"}},
 	{"another's that all can read", list("chown keeper .otpw; chmod 0666 .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid"}},
 	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"for all, of all lists", list("chmod 0644 .otpw"), "--all-lists", 2, []string{"error list-unsafe"}},
@@ -270,13 +270,13 @@ var brokenLists = []broken{
 		m.shell("sed -i 's/m=1024,t=1/m=2048,t=1/' /home/alice/.otpw; chown alice /home/alice/.otpw")
 		m.write("/etc/otpw.conf", 0o644, "[module]", "kdf_max_memory=1")
 	}, "--user alice", 2, []string{"error list-cost"}},
-	{"a link to a secret", list("rm .otpw; ln -s /etc/shadow .otpw; chown -h alice .otpw"), "--user alice", 2, []string{"error list-unreadable  permission denied"}},
+	{"a link to a secret", list("rm .otpw; ln -s /etc/shadow .otpw; chown -h alice .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid 0"}},
 	{"a file system of another host", func(m *machine) { m.fuse("/home/alice", m.alice, true) }, "--user alice", 1, []string{"warning list-remote"}},
 	{"a file system that hangs", func(m *machine) { m.fuse("/home/alice", m.alice, false) }, "--user alice", 3, []string{"unchecked list-unchecked  no answer within 10s"}},
 	{"keeper's list", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.shell("mv /home/alice/.otpw /home/keeper/alice")
-	}, "--user alice", 2, []string{"error list-unreadable  /home/keeper/alice"}},
+	}, "--user alice", 2, []string{"error list-unsafe  /home/keeper/alice: .*owned by uid"}},
 }
 
 // revoke makes the entries of alice's list used up, all but the first so many.
