@@ -1,20 +1,17 @@
 // SPDX-License-Identifier: MIT
 
-package check
+package world
 
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/otpw-go/otpw/e2e/world"
 )
 
-// A file system like those of other hosts: the kernel asks this program (FUSE,
-// linux/fuse.h) about a folder with one file, the list of alice.
+// A file system like those of other hosts, and of users: the kernel asks this program
+// (FUSE, linux/fuse.h) about a folder with one file, .otpw.
 
 const (
 	fuseLookup, fuseForget, fuseGetattr, fuseOpen, fuseRead, fuseStatfs, fuseRelease, fuseInit = 1, 2, 3, 14, 15, 17, 18, 26
@@ -23,29 +20,36 @@ const (
 	fuseRoot, fuseList = 1, 2 // nodes
 )
 
-// fuse mounts one over a home; or one that never answers.
-func (m *machine) fuse(home string, owner *world.Account, answers bool) {
-	m.t.Helper()
-	list, err := os.ReadFile(home + "/.otpw")
-	m.do(err)
-	if !world.Exists("/dev/fuse") {
-		m.do(unix.Mknod("/dev/fuse", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))))
+// Fuse mounts one over a folder, until the test ends: of root's, which others may enter,
+// or as a user mounts his own, which nobody else may. Without a list it takes questions,
+// and never answers: who asks hangs, and cannot be killed.
+func (w *World) Fuse(t T, folder string, owner *Account, others bool, list []byte) {
+	t.Helper()
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("mount a file system over %s: %v", folder, err)
+		}
+	}
+	if !Exists("/dev/fuse") {
+		do(unix.Mknod("/dev/fuse", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))))
 	}
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	m.do(err)
-	m.do(unix.Mount("fuse", home, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40700,user_id=0,group_id=0,allow_other", fd)))
-	m.t.Cleanup(func() {
-		_ = unix.Unmount(home, unix.MNT_FORCE|unix.MNT_DETACH)
+	do(err)
+	options := fmt.Sprintf("fd=%d,rootmode=40700,user_id=%[2]d,group_id=%[2]d", fd, owner.UID)
+	if others {
+		options = fmt.Sprintf("fd=%d,rootmode=40700,user_id=0,group_id=0,allow_other", fd)
+	}
+	do(unix.Mount("fuse", folder, "fuse", 0, options))
+	t.Cleanup(func() {
+		_ = unix.Unmount(folder, unix.MNT_FORCE|unix.MNT_DETACH)
 		_ = unix.Close(fd)
 	})
-	m.hangs = !answers
-	if answers {
-		go serveFuse(fd, list, owner)
-	}
+	go serveFuse(fd, list, owner)
 }
 
 // serveFuse answers until the file system is unmounted.
-func serveFuse(fd int, list []byte, owner *world.Account) {
+func serveFuse(fd int, list []byte, owner *Account) {
 	buf := make([]byte, 1<<20)
 	for {
 		n, err := unix.Read(fd, buf)
@@ -56,7 +60,7 @@ func serveFuse(fd int, list []byte, owner *world.Account) {
 			return
 		}
 		op, unique, node := binary.LittleEndian.Uint32(buf[4:]), binary.LittleEndian.Uint64(buf[8:]), binary.LittleEndian.Uint64(buf[16:])
-		if op == fuseForget || op == fuseBatchForget || op == fuseInterrupt {
+		if op == fuseForget || op == fuseBatchForget || op == fuseInterrupt || list == nil && op != fuseInit {
 			continue
 		}
 		data, errno := answerFuse(op, node, buf[40:n], list, owner)
@@ -67,7 +71,7 @@ func serveFuse(fd int, list []byte, owner *world.Account) {
 	}
 }
 
-func answerFuse(op uint32, node uint64, in, list []byte, owner *world.Account) ([]byte, unix.Errno) {
+func answerFuse(op uint32, node uint64, in, list []byte, owner *Account) ([]byte, unix.Errno) {
 	attr := func(node uint64) []byte {
 		mode, size := uint32(unix.S_IFDIR|0o700), uint64(0)
 		if node == fuseList {
