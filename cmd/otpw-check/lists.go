@@ -3,21 +3,18 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/otpw-go/otpw/cmd/internal/child"
 	"github.com/otpw-go/otpw/otp"
 	"github.com/otpw-go/otpw/pam/module"
 )
@@ -48,13 +45,7 @@ type sight struct {
 	Mode            bool // it is its mode that is unsafe
 }
 
-const (
-	maxSight = 16 << 10 // bytes
-	maxTask  = 64 << 10
-	// seconds that looking at a list may take: a file system of another host may hang.
-	listPatience = 10 * time.Second
-	atOnce       = 8 // children
-)
+const maxTask = 64 << 10 // bytes
 
 // childFindings are what a child may say.
 var childFindings = map[string]bool{
@@ -179,31 +170,24 @@ func (c *checker) checkLists() {
 		return
 	}
 	sights := make([]func(), len(accounts))
-	var wait sync.WaitGroup
-	slots := make(chan struct{}, atOnce)
-	for i, a := range accounts {
-		wait.Add(1)
-		slots <- struct{}{}
-		go func() {
-			defer func() { <-slots; wait.Done() }()
-			who := a
-			if keeper != nil {
-				who = *keeper
-			}
-			path, err := otp.ListPath(pattern, a.Account)
-			if err != nil {
-				sights[i] = func() {
-					if named { // most accounts of a system have none
-						c.add("list-place", a.Name, "", "%v", err)
-					}
+	child.Each(len(accounts), func(i int) {
+		a := accounts[i]
+		who := a
+		if keeper != nil {
+			who = *keeper
+		}
+		path, err := otp.ListPath(pattern, a.Account)
+		if err != nil {
+			sights[i] = func() {
+				if named { // most accounts of a system have none
+					c.add("list-place", a.Name, "", "%v", err)
 				}
-				return
 			}
-			s, err := c.see(who, task{path, set.KDFMaxMemory, set.KDFMaxPasses, set.NoLock})
-			sights[i] = func() { c.reportSight(who, a.Name+": "+path, path, named, set, s, err) }
-		}()
-	}
-	wait.Wait()
+			return
+		}
+		s, err := c.see(who, task{path, set.KDFMaxMemory, set.KDFMaxPasses, set.NoLock})
+		sights[i] = func() { c.reportSight(who, a.Name+": "+path, path, named, set, s, err) }
+	})
 	for _, report := range sights {
 		report()
 	}
@@ -239,48 +223,25 @@ func (c *checker) chooseAccounts() (accounts []account, named bool) {
 
 // see looks at a list with somebody's ids.
 func (c *checker) see(who account, t task) (sight, error) {
-	// Of what belongs to the terminal nothing is left to a process of another user's.
-	attr := &syscall.SysProcAttr{Setsid: true}
+	var as *syscall.Credential
 	if c.root {
 		groups, err := groupsOf(who)
 		if err != nil {
 			return sight{}, err
 		}
-		attr.Credential = &syscall.Credential{Uid: uint32(who.UID), Gid: uint32(who.gid), Groups: groups}
+		as = &syscall.Credential{Uid: uint32(who.UID), Gid: uint32(who.gid), Groups: groups}
 	} else if who.UID != os.Geteuid() {
 		return sight{}, errNotRoot
 	}
-	out, err := t.runChild(attr)
+	in, err := json.Marshal(t)
+	if err != nil {
+		return sight{}, err
+	}
+	out, _, err := child.Run(childName, nil, in, as)
 	if err != nil {
 		return sight{}, err
 	}
 	return readSight(out)
-}
-
-// runChild returns what the child prints.
-func (t task) runChild(attr *syscall.SysProcAttr) ([]byte, error) {
-	in, err := json.Marshal(t)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{childName}
-	cmd.Env, cmd.Dir, cmd.SysProcAttr, cmd.Stdin = []string{}, "/", attr, bytes.NewReader(in)
-	out := &bounded{most: maxSight}
-	cmd.Stdout, cmd.WaitDelay = out, time.Second
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		return out.Bytes(), err
-	case <-time.After(listPatience):
-		// Not waited for: what hangs in the kernel cannot be killed.
-		_ = cmd.Process.Kill()
-		return nil, fmt.Errorf("no answer within %v", listPatience)
-	}
 }
 
 var errSight = errors.New("the answer makes no sense")
@@ -297,19 +258,6 @@ func readSight(out []byte) (s sight, err error) {
 }
 
 var errNotRoot = errors.New("only root can look at the lists of others")
-
-// bounded is a buffer that takes so many bytes, and no more.
-type bounded struct {
-	bytes.Buffer
-	most int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.most {
-		return 0, io.ErrShortBuffer
-	}
-	return b.Buffer.Write(p)
-}
 
 const newList = "otpw-gen --print"
 
