@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
@@ -55,6 +57,11 @@ func (c *command) locate() (string, error) {
 	path, err := otp.ListPath(pattern, who.Account)
 	if err != nil {
 		return "", err
+	}
+	if c.ids.forGood { // of the many who have no list nobody's ids are needed
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return "", otp.ErrNoList
+		}
 	}
 	owner := who
 	if keeper != nil {

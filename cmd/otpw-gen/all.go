@@ -3,30 +3,28 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"os/exec"
+	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
+	"github.com/otpw-go/otpw/cmd/internal/child"
 	"github.com/otpw-go/otpw/otp"
 )
 
-// lookTime bounds how long looking at one list may take: a home may lie on a file
-// server that does not answer, or on a file system that its user has made.
-const lookTime = 10 * time.Second
+// childName is what the program is called when it looks at one list for status --all.
+const childName = "otpw-gen-list"
 
 var errNotRoot = errors.New("--all looks at the lists of all users, which only root can")
 
 // statusAll says how the lists of all users are doing. Each is looked at by a
-// process of its own, with the ids of whom it belongs to.
+// process of its own, which takes the ids of whom it belongs to for good. It does that
+// itself, behind harden: one that had them from the start could be traced by its user.
 func (c *command) statusAll(asJSON bool) error {
 	if c.ids.self.uid != 0 {
 		return statusError{errNotRoot, exitError}
@@ -65,7 +63,7 @@ func (c *command) statusAll(asJSON bool) error {
 }
 
 func (c *command) lookAtAll() ([]statusJSON, error) {
-	keeper, pattern, err := c.keeper()
+	_, pattern, err := c.keeper()
 	if err != nil {
 		return nil, err
 	}
@@ -74,70 +72,41 @@ func (c *command) lookAtAll() ([]statusJSON, error) {
 		return nil, err
 	}
 	all := []statusJSON{}
-	seen := map[string]bool{}
+	known := map[string]bool{}
 	for line := range strings.Lines(out) {
 		who, err := parseAccount(strings.TrimSuffix(line, "\n"))
-		if err != nil || seen[who.Name] {
+		if err != nil || known[who.Name] {
 			continue
 		}
-		seen[who.Name] = true
-		path, err := otp.ListPath(pattern, who.Account)
-		if err != nil {
-			continue // nor can he log in
+		known[who.Name] = true
+		if path, err := otp.ListPath(pattern, who.Account); err == nil { // else he cannot log in
+			all = append(all, statusJSON{User: who.Name, List: path})
 		}
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			continue
-		}
-		owner := who
-		if keeper != nil {
-			owner = keeper
-		}
-		s, err := c.lookAt(who, owner)
-		switch {
-		case errors.Is(err, otp.ErrNoList): // behind a folder that root cannot enter
-			continue
-		case err != nil:
-			s = statusJSON{List: path, Problem: err.Error(), Print: true}
-		}
-		s.User = who.Name
-		all = append(all, s)
 	}
-	return all, nil
+	child.Each(len(all), func(i int) { all[i] = lookAt(all[i].User, all[i].List) })
+	return slices.DeleteFunc(all, func(s statusJSON) bool { return s.User == "" }), nil
 }
 
-// lookAt has another process of this program look at the list of an account.
-func (c *command) lookAt(who, owner *account) (s statusJSON, err error) {
-	id, err := c.identity(owner)
-	if err != nil {
-		return s, err
-	}
-	groups := []uint32{uint32(id.gid)}
-	for _, g := range id.groups {
-		groups = append(groups, uint32(g))
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "status", "--json", "--user="+who.Name)
-	cmd.Env = []string{"TZ=" + os.Getenv("TZ")}
-	cmd.Dir = "/"
-	cmd.WaitDelay = time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(id.uid), Gid: uint32(id.gid), Groups: groups}}
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
+// lookAt has another process of this program look at a user's list. There is no user
+// in what it returns if there is no list.
+func lookAt(user, list string) (s statusJSON) {
+	out, said, err := child.Run(childName, []string{"status", "--json", "--user=" + user}, nil, nil)
 	var exit *exec.ExitError
+	errors.As(err, &exit)
 	switch {
-	case ctx.Err() != nil:
-		return s, fmt.Errorf("no answer within %v", lookTime)
-	case errors.As(err, &exit) && exit.ExitCode() == exitNone:
-		return s, otp.ErrNoList
-	case errors.As(err, &exit) && exit.ExitCode() == exitPrint, err == nil:
-		return s, json.Unmarshal(out, &s)
-	case said.Len() > 0:
-		first, _, _ := strings.Cut(said.String(), "\n")
-		return s, errors.New(strings.TrimPrefix(first, "otpw-gen: "))
+	case exit != nil && exit.ExitCode() == exitNone:
+		return statusJSON{}
+	case exit != nil && exit.ExitCode() == exitPrint, err == nil:
+		err = json.Unmarshal(out, &s)
+	case len(said) > 0:
+		first, _, _ := strings.Cut(string(said), "\n")
+		err = errors.New(strings.TrimPrefix(first, "otpw-gen: "))
 	}
-	return s, err
+	if err != nil {
+		s = statusJSON{List: list, Problem: err.Error(), Print: true}
+	}
+	s.User = user
+	return s
 }
 
 // writeTable is for people.
@@ -150,7 +119,7 @@ func writeTable(w io.Writer, all []statusJSON) error {
 	fmt.Fprintln(t, "USER\tLEFT\tNEXT\tLAST DAY\tMADE\tREMARK")
 	for _, s := range all {
 		if s.Format == "" {
-			fmt.Fprintf(t, "%s\t-\t-\t-\t-\t%s\n", s.User, printable(s.Problem))
+			fmt.Fprintf(t, "%s\t-\t-\t-\t-\t%s\n", cell(s.User), cell(s.Problem))
 			continue
 		}
 		made, last, next := "unknown", "-", s.Next
@@ -166,16 +135,19 @@ func writeTable(w io.Writer, all []statusJSON) error {
 		case next == "":
 			next = "three"
 		}
-		fmt.Fprintf(t, "%s\t%d/%d\t%s\t%s\t%s\t%s\n", s.User, s.Unused, s.Total, next, last, made, remark(s))
+		fmt.Fprintf(t, "%s\t%d/%d\t%s\t%s\t%s\t%s\n", cell(s.User), s.Unused, s.Total, cell(next), last, made, cell(remark(s)))
 	}
 	return t.Flush()
 }
+
+// cell makes a text fit for a table on a terminal.
+func cell(s string) string { return strings.ReplaceAll(printable(s), "\n", `\x0a`) }
 
 func remark(s statusJSON) string {
 	var r []string
 	switch {
 	case s.Problem != "":
-		r = append(r, printable(s.Problem))
+		r = append(r, s.Problem)
 	case s.Print:
 		r = append(r, "time to print a new list")
 	}

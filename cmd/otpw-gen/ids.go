@@ -26,10 +26,11 @@ type identity struct {
 
 // ids are those of the process: the caller's, but while asKeeper runs something.
 type ids struct {
-	mu     sync.Mutex
-	self   identity
-	saved  int       // uid that this program is set-user-id for; -1: none
-	keeper *identity // whose the list is; nil: the caller's
+	mu      sync.Mutex
+	self    identity
+	saved   int       // uid that this program is set-user-id for; -1: none
+	keeper  *identity // whose the list is; nil: the caller's
+	forGood bool      // root becomes whose the list is
 }
 
 var errSetGID = errors.New("this program is set-group-id, which it is not made for")
@@ -124,6 +125,8 @@ func (i *ids) keep(owner identity) error {
 	switch {
 	case owner.uid == i.self.uid:
 		return i.giveUp()
+	case i.forGood:
+		return i.become(owner)
 	case i.self.uid == 0:
 		i.keeper = &owner
 		return nil
@@ -158,6 +161,14 @@ func (i *ids) giveUp() error {
 	}
 	i.saved = -1
 	return syscall.Setresuid(i.self.uid, i.self.uid, i.self.uid)
+}
+
+// become gives root the ids of another, who shall not trace this process.
+func (i *ids) become(to identity) error {
+	i.self = to
+	err := errors.Join(syscall.Setgroups(to.groups), syscall.Setresgid(to.gid, to.gid, to.gid), syscall.Setresuid(to.uid, to.uid, to.uid))
+	harden() // a change of ids may have undone it
+	return err
 }
 
 // errNotKeeper: the list is somebody's whose ids this process cannot have.

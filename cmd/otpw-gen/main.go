@@ -34,6 +34,7 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "otpw-gen: %v\n%s\n", err, hint(err))
 		return 1
 	}
+	ids.forGood = os.Args[0] == childName && ids.self.uid == 0
 	msg := printableWriter{os.Stderr}
 	c := &command{ids: ids, in: newInput(os.Stdin, msg), out: os.Stdout, screen: os.Stderr, msg: msg}
 	stop := c.watchSignals()
