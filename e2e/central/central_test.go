@@ -7,6 +7,7 @@
 package central
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -575,6 +576,20 @@ func TestConf(t *testing.T) {
 	sshd := s.Sshd(t, pamLines(s.m, ""))
 	s.login(sshd, s.alice, sheet)
 
+	// a time zone of his own, in which clocks will be put back by decades, gives him no longer life
+	must(t, os.WriteFile(s.bob.Path("zone"), leapingZone(time.Now().AddDate(0, 0, 7)), 0o644))
+	for _, args := range [][]string{{}, {"--expires", "30d"}} {
+		r := s.Run(t, s.bob, prefix+"\n"+prefix+"\n", append([]string{"/usr/bin/env", "TZ=" + s.bob.Path("zone"), s.m.Generator, "--kdf-memory", "2", "-h", "10"}, args...)...)
+		l, err := os.ReadFile(s.list(s.bob))
+		if r.Status != 0 {
+			continue // refused
+		}
+		if list, perr := otp.Parse(l); err != nil || perr != nil || time.Until(list.Expires) > 33*24*time.Hour {
+			t.Errorf("%q: %v, %v\n%.300s", args, err, perr, l)
+		}
+		must(t, os.Remove(s.list(s.bob)))
+	}
+
 	s.conf("[generator]", "format=otpw1")
 	s.makeListWith(s.m.Generator, s.bob, "-h", "10")
 	if b, err := os.ReadFile(s.list(s.bob)); err != nil || !strings.HasPrefix(string(b), "OTPW1\n") {
@@ -614,6 +629,30 @@ func TestConf(t *testing.T) {
 	}
 	s.conf("[module]", "user=nosuchuser")
 	s.fails(s.alice, `/etc/otpw.conf: user=nosuchuser: user nosuchuser: there is no such user`)
+}
+
+// leapingZone is a time zone (RFC 8536) in which clocks are put back by 60 years at a
+// moment.
+func leapingZone(at time.Time) []byte {
+	var b []byte
+	for _, v := range []byte{0, '2'} { // the same twice: once for old readers, with times of 4 bytes
+		b = append(append(b, "TZif"...), v)
+		b = append(b, make([]byte, 15)...)
+		for _, n := range []uint32{0, 0, 0, 1, 2, 8} { // one transition, two kinds of time, names of 8 bytes
+			b = binary.BigEndian.AppendUint32(b, n)
+		}
+		if v == 0 {
+			b = binary.BigEndian.AppendUint32(b, uint32(at.Unix()))
+		} else {
+			b = binary.BigEndian.AppendUint64(b, uint64(at.Unix()))
+		}
+		b = append(b, 1) // to the second kind
+		for i, offset := range []int32{0, -60 * 365 * 86400} {
+			b = append(binary.BigEndian.AppendUint32(b, uint32(offset)), 0, byte(4*i))
+		}
+		b = append(b, "UTC\x00OLD\x00"...)
+	}
+	return append(b, "\n\n"...)
 }
 
 // Lists of their users, in a folder that is not their home; and of an account that an argument names.
