@@ -26,7 +26,7 @@ type identity struct {
 
 // ids are those of the process: the caller's, but while asKeeper runs something.
 type ids struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // the last that is taken
 	self    identity
 	saved   int       // uid that this program is set-user-id for; -1: none
 	keeper  *identity // whose the list is; nil: the caller's

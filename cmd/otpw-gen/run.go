@@ -187,19 +187,19 @@ func (c *command) setHeader() {
 
 // checkPlace finds out, before any question, what would make the answers useless.
 func (c *command) checkPlace() error {
-	err := c.ids.asKeeper(func() error {
-		old, err := otp.Existing(c.path)
-		if err != nil {
+	var old bool
+	err := c.ids.asKeeper(func() (err error) {
+		if old, err = otp.Existing(c.path); err != nil {
 			return err
 		}
-		c.mu.Lock()
-		c.old = old
-		c.mu.Unlock()
 		return otp.CheckFolder(c.path)
 	})
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.old = old
+	c.mu.Unlock()
 	return c.checkTarget()
 }
 

@@ -431,6 +431,17 @@ func setUserIDCallers(t *testing.T, s *site) {
 	}
 }
 
+// A signal ends the program also while it has the keeper's rights, before there is a new list.
+func TestSetUserIDSignal(t *testing.T) {
+	s := begin(t)
+	// strace sends the signal in the first look at the list, and has that wait for whoever handles it
+	r := s.Run(t, nil, "", "/usr/bin/strace", "-f", "-u", s.alice.Name, "-o", "/dev/null", "-P", s.list(s.alice), "-e", "inject=newfstatat,?lstat:signal=TERM:delay_exit=500000:when=1",
+		s.m.Generator, "--pdf", s.alice.Path("sheet.pdf"))
+	if r.Status != 128+int(syscall.SIGTERM) || !strings.Contains(r.Stderr, "broken off") {
+		t.Errorf("status %d\n%s", r.Status, r.Stderr)
+	}
+}
+
 // For other bits than set-user-id for the keeper the program does nothing.
 func TestWrongBits(t *testing.T) {
 	s := begin(t)
