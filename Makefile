@@ -205,7 +205,8 @@ FAIL2BAN := fail2ban python3-systemd systemd-journal-remote libsystemd-shared li
 # all that make test needs in one go, with what a build needs
 test-tools: tools
 	@scripts/need 'testing' $(COMPILER) $(SSH) su:util-linux login:login sudo:sudo strace:strace valgrind:valgrind pdftotext:poppler-utils \
-	  /usr/bin/python3:python3 man:man-db groff:groff-base mandoc:mandoc
+	  /usr/bin/python3:python3 man:man-db groff:groff-base mandoc:mandoc \
+	  systemd-sysusers:systemd-standalone-sysusers systemd-tmpfiles:systemd-standalone-tmpfiles
 	@scripts/original
 	@scripts/need --unpack $(B)/fail2ban $(FAIL2BAN)
 

@@ -163,11 +163,13 @@ func cookOn(t *testing.T, distribution, recipe string) *kitchen {
 // own puts this server's names in the place of those of the page: many run at a time, and the module is not where PAM looks.
 func (k *kitchen) own(text string) string {
 	text = regexp.MustCompile(`(/etc/pam\.d/|\botpw-)sshd\b`).ReplaceAllString(text, "${1}"+k.sshd.Name)
-	return strings.NewReplacer("pam_otpw.so", k.m.Path, "/usr/local/bin/otpw-gen", k.m.Generator, "/usr/local/sbin/otpw-gen", k.rootGenerator()).Replace(text)
+	return strings.NewReplacer("pam_otpw.so", k.m.Path, "otpw-pseudo-user", k.pseudoUser()).Replace(text)
 }
 
-// rootGenerator is where root has an otpw-gen of his own.
-func (k *kitchen) rootGenerator() string { return k.m.Generator + ".root" }
+// pseudoUser is the program of that name, beside otpw-gen.
+func (k *kitchen) pseudoUser() string {
+	return filepath.Join(filepath.Dir(k.m.Generator), "otpw-pseudo-user")
+}
 
 // run runs commands of the page.
 func (k *kitchen) run(t *testing.T, commands string) world.Result {
@@ -655,8 +657,16 @@ func TestRecipeKeeper(t *testing.T) {
 	k := cook(t, "10")
 	recipe := readSection(t, "10")
 	mover := k.alice(t)
-	t.Cleanup(func() { k.run(t, recipe.find(t, "Undo")) })
+	k.AsKeeper(t, k.m)
+	k.InstallPseudoUser(t, k.m)
 	k.run(t, recipe.find(t, "With the root shell open"))
+	t.Cleanup(func() {
+		k.run(t, "rm -r /var/lib/otpw/*")
+		k.run(t, recipe.find(t, "Undo"))
+		if r := k.Run(t, nil, "", "/usr/bin/getent", "passwd", "otpw"); r.Status == 0 {
+			t.Error("the user otpw is there still")
+		}
+	})
 	alice := k.Account(t, "alice")
 	r := k.Run(t, alice, prefix+"\n"+prefix+"\n", k.m.Generator, "--kdf-memory", "1", "--kdf-passes", "1", "-h", "20")
 	if r.Status != 0 {
@@ -690,10 +700,10 @@ func TestRecipeKeeper(t *testing.T) {
 	if got, _ := k.enter(t, guest{knows: "right"}, bob, nil, "", nil); got != "refused" {
 		t.Errorf("no list: %q", got)
 	}
-	if st, err := os.Stat(k.rootGenerator()); err != nil || st.Sys().(*syscall.Stat_t).Uid != 0 || st.Mode() != 0o755 {
-		t.Errorf("root's otpw-gen: %v, %v", st, err)
+	if st, err := os.Stat(k.m.Generator); err != nil || st.Sys().(*syscall.Stat_t).Uid != 0 || st.Mode() != 0o755 {
+		t.Errorf("otpw-gen: %v, %v", st, err)
 	}
-	if r := k.Run(t, nil, "", k.rootGenerator(), "status", "--all"); !strings.Contains(r.Stdout, alice.Name) || !strings.Contains(r.Stdout, mover.a.Name) {
+	if r := k.Run(t, nil, "", k.m.Generator, "status", "--all"); !strings.Contains(r.Stdout, alice.Name) || !strings.Contains(r.Stdout, mover.a.Name) {
 		t.Errorf("status --all:\n%s%s", r.Stdout, r.Stderr)
 	}
 }

@@ -56,7 +56,11 @@ type SiteError struct {
 	Line   int // from 1; 0: the file as a whole
 	Reason string
 	Limits bool // it is below [generator]: logins go on, nobody makes lists
+	err    error
 }
+
+// Unwrap returns why the file could not be read, or nil.
+func (e *SiteError) Unwrap() error { return e.err }
 
 func (e *SiteError) Error() string {
 	if e.Line == 0 {
@@ -85,7 +89,7 @@ func ReadSite(path string) (Site, error) {
 		return Site{}, nil
 	}
 	if err != nil {
-		return Site{}, &SiteError{Path: path, Reason: bare(err).Error()}
+		return Site{}, &SiteError{Path: path, Reason: bare(err).Error(), err: err}
 	}
 	s, err := parseSite(data)
 	var e *SiteError

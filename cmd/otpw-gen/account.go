@@ -111,8 +111,14 @@ func (c *command) whose() (*account, error) {
 // pattern of their paths: as pam_otpw.so does it, but for arguments that stand only in
 // PAM's configuration.
 func (c *command) keeper() (keeper *account, pattern string, err error) {
-	file, _ := c.site.Arg("file")
-	user, _ := c.site.Arg("user")
+	file, user := "", ""
+	for name, value := range map[string]*string{"file": &file, "user": &user} {
+		v, ok := c.site.Arg(name)
+		if ok && v == "" {
+			return nil, "", &otp.SiteError{Path: otp.SitePath, Reason: name + "= names nothing"}
+		}
+		*value = v
+	}
 	name, pattern, err := otp.Keeper(file, user, func(name string) (a otp.Account, err error) {
 		if keeper, err = c.lookup(name); err == nil {
 			a = keeper.Account

@@ -31,7 +31,7 @@ func run() int {
 	signal.Ignore(syscall.SIGPIPE)
 	ids, err := startIDs()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "otpw-gen: %v\n%s\n", err, hint(err))
+		fmt.Fprintf(os.Stderr, "otpw-gen: %v\n%s\n", err, new(command).hint(err))
 		return 1
 	}
 	ids.forGood = os.Args[0] == childName && ids.self.uid == 0
@@ -55,7 +55,7 @@ func run() int {
 		return status
 	}
 	fmt.Fprintf(c.msg, "otpw-gen: %v\n", err)
-	if h := hint(err); h != "" {
+	if h := c.hint(err); h != "" {
 		fmt.Fprintln(c.msg, h)
 	}
 	return status

@@ -91,8 +91,8 @@ func (e keptError) Unwrap() error { return e.error }
 func (c *command) keptError(err error) error { return keptError{err, c.old} }
 
 // hint says what to do about an error, in one or more lines.
-func hint(err error) string {
-	h := advice(err)
+func (c *command) hint(err error) string {
+	h := c.advice(err)
 	var kept keptError
 	if errors.As(err, &kept) {
 		if h != "" {
@@ -107,7 +107,7 @@ func hint(err error) string {
 	return h
 }
 
-func advice(err error) string {
+func (c *command) advice(err error) string {
 	var (
 		wrongUse usageError
 		output   outputError
@@ -135,6 +135,9 @@ func advice(err error) string {
 	case errors.As(err, &site) && site.Limits:
 		return "Nobody can make a list until that is right. Ask who runs this system."
 	case errors.As(err, &site):
+		if errors.Is(err, fs.ErrPermission) {
+			return "Logins can read it, users cannot, and nobody can make a list until that is right. Ask who runs this system: chmod 644."
+		}
 		return "Nobody can log in or make a list until that is right. Ask who runs this system."
 	case errors.Is(err, otp.ErrInPlace):
 		return "The new sheet is good, the old one is not any more. After a power cut that may be otherwise."
@@ -143,11 +146,11 @@ func advice(err error) string {
 	case errors.Is(err, otp.ErrBusy):
 		return "Another otpw-gen, or a login, is at work on the list. Try again in a moment."
 	case errors.Is(err, otp.ErrNoList):
-		return "Make one: otpw-gen --print, or name another file with -f."
+		return "Make one: " + c.call("--print") + ", or name another file with -f."
 	case errors.Is(err, otp.ErrFormat):
-		return "It is damaged, and no login takes it. Make a new one: otpw-gen --print"
+		return "It is damaged, and no login takes it. Make a new one: " + c.call("--print")
 	case errors.Is(err, otp.ErrMode):
-		return "No login takes it. If it is your list, chmod 600 helps; if somebody may have read or changed it, a new one: otpw-gen --print"
+		return "No login takes it. If it is your list, chmod 600 helps; if somebody may have read or changed it, a new one: " + c.call("--print")
 	case errors.Is(err, otp.ErrFolder):
 		return "No login takes a list there, as others could put another one in its place. If it is your folder, chmod go-w helps."
 	case errors.Is(err, otp.ErrUnsafe):
@@ -155,7 +158,7 @@ func advice(err error) string {
 	case errors.Is(err, errNothing), errors.Is(err, errNotRevoked):
 		return "Nothing was changed."
 	case errors.Is(err, otp.ErrNotList):
-		return "It is left alone. A list is made by the user who logs in with it, in a file that is a list or not there yet."
+		return "It is left alone. A list is made by the user who logs in with it, in a file that is a list or not there yet. Move it away if it is of no use."
 	}
 	return fileAdvice(err)
 }

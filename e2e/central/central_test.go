@@ -98,7 +98,7 @@ func must(t *testing.T, errs ...error) {
 // conf writes /etc/otpw.conf.
 func (s *site) conf(lines ...string) {
 	s.t.Helper()
-	must(s.t, os.WriteFile(otp.SitePath, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+	must(s.t, os.WriteFile(otp.SitePath, []byte(strings.Join(lines, "\n")+"\n"), 0o644), os.Chmod(otp.SitePath, 0o644))
 }
 
 // list is the path of an account's list.
@@ -632,6 +632,13 @@ func TestConf(t *testing.T) {
 			t.Errorf("%q: %d\n%s", args, r.Status, r.Stderr)
 		}
 	}
+	for _, name := range []string{"file", "user"} { // the module takes that as wrong
+		s.conf("[module]", name+"=")
+		s.fails(s.alice, `^otpw-gen: /etc/otpw.conf: `+name+`= names nothing\nNobody can log in or make a list until`, cheap...)
+		sshd.Login(s.alice).Refused()
+	}
+	must(t, os.Chmod(otp.SitePath, 0o600))
+	s.fails(s.alice, `^otpw-gen: /etc/otpw.conf: permission denied\nLogins can read it, users cannot`, "status")
 	s.conf("[modul]")
 	s.fails(s.alice, `^otpw-gen: /etc/otpw.conf line 1.*\nNobody can log in or make a list until`, "status")
 	s.conf("[generator]", "least_entropy=many")

@@ -78,6 +78,18 @@ func (w *World) AsKeeper(t T, m Module) string {
 	return path
 }
 
+// InstallPseudoUser installs otpw-pseudo-user beside a generator, with what it needs.
+func (w *World) InstallPseudoUser(t T, m Module) {
+	t.Helper()
+	from, bin := filepath.Join(w.Source, "packaging/pseudo-user"), filepath.Dir(m.Generator)
+	w.copy(t, filepath.Join(from, "otpw-pseudo-user"), filepath.Join(bin, "otpw-pseudo-user"), 0o755)
+	share := filepath.Join(bin, "../share/otpw")
+	if err := os.MkdirAll(share, 0o755); err != nil {
+		t.Fatalf("install: %v", err)
+	}
+	w.copy(t, filepath.Join(from, "sysusers.conf"), filepath.Join(share, "sysusers.conf"), 0o644)
+}
+
 // Host is the path of one of the C programs of e2e/hosts, where every account
 // can run it: what make built, or what the compiler makes of it here.
 func (w *World) Host(t T, name string) string {
