@@ -51,6 +51,7 @@ help:
 	@echo 'make lint     gofmt, go vet, staticcheck, shellcheck, C compiler and analyzer'
 	@echo 'make package-test  the packages, in Debian 12 and 13; needs root'
 	@echo 'make deb      Debian packages, into $(B)/deb'
+	@echo 'make rpm      RPM packages, into $(B)/rpm'
 	@echo 'make policy   the SELinux policy module'
 	@echo 'make dist     the source archive, with all it is built from'
 	@echo 'make install  into PREFIX ($(PREFIX)) and PAMDIR ($(PAMDIR)), below DESTDIR; never touches /etc'
@@ -179,12 +180,20 @@ deb: dist
 	@scripts/need 'building the packages' dh:debhelper $(DEBTOOLS)
 	B=$(B) GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb
 
+# --nodeps: Fedora's names of packages mean nothing to Debian
+rpm: dist
+	@scripts/need 'building the packages' rpmbuild:rpm /usr/include/security/pam_modules.h:libpam0g-dev \
+	  /usr/share/selinux/devel/Makefile:selinux-policy-dev bzip2:bzip2
+	GO=$(GO) packaging/rpm/build $(B)/$(DIST).tar.gz $(B)/rpm
+
 # A second build, elsewhere, must be the same bit for bit. The older version is this one under another number.
 package-test: deb
-	@scripts/need 'testing the packages' lintian:lintian piuparts:piuparts mmdebstrap:mmdebstrap ip:iproute2
+	@scripts/need 'testing the packages' lintian:lintian piuparts:piuparts rpmlint:rpmlint mmdebstrap:mmdebstrap ip:iproute2
 	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb-again/elsewhere
-	packaging/test/older $(B)/$(DIST).tar.gz $(B)/otpw-2.0.0~0.tar.gz
-	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/otpw-2.0.0~0.tar.gz $(B)/deb-older
+	OTPW_NOCHECK=1 $(MAKE) --no-print-directory rpm
+	packaging/test/older $(B)/$(DIST).tar.gz $(B)/otpw-2.0.0~alpha.tar.gz
+	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/otpw-2.0.0~alpha.tar.gz $(B)/deb-older
+	OTPW_NOCHECK=1 GO=$(GO) packaging/rpm/build $(B)/otpw-2.0.0~alpha.tar.gz $(B)/rpm-older
 	packaging/test/roots $(B)/roots/bookworm.tar.gz $(B)/roots/trixie.tar.gz
 	scripts/gotest --root ./packaging/...
 
@@ -315,4 +324,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build policy package-test check dist deb man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build policy package-test check dist deb rpm man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
