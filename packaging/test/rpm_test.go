@@ -111,7 +111,7 @@ func TestRPM(t *testing.T) {
 		r.Error("/etc/otpw.conf, or the secret of decoys, has changed")
 	}
 	r.wantLogin("bob", bob)
-	version := r.run("rpm -q --qf '%{VERSION}' otpw")
+	version := r.run("%s", "rpm -q --qf '%{VERSION}' otpw")
 	r.says("version "+version+", with worker and core", "otpw-check -v --service sshd || true")
 
 	out := r.run("rpm -e pam_otpw otpw 2>&1")
