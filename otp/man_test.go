@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -45,7 +46,15 @@ func TestManSite(t *testing.T) {
 	}
 	_, copied, _ := strings.Cut(string(readme), "\n    # comments begin with #\n")
 	copied, _, _ = strings.Cut(copied, "\n\n")
-	for _, example := range []string{man.Text(example), copied} {
+	packaged, err := os.ReadFile("../packaging/otpw.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := parseSite(packaged); err != nil || s.Module != nil || s.Limits != (Limits{}) {
+		t.Errorf("the file in packages says something: %v, %v", s, err)
+	}
+	chosen := regexp.MustCompile("(?m)^#([a-z])").ReplaceAllString(string(packaged), "$1")
+	for _, example := range []string{man.Text(example), copied, chosen} {
 		s, err := parseSite([]byte(example))
 		if err != nil || len(s.Module) == 0 {
 			t.Errorf("%s\nmakes %v: %v", example, s, err)
