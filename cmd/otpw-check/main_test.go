@@ -128,7 +128,7 @@ func TestMethods(t *testing.T) {
 		"keyboard-interactive,keyboard-interactive":           {nil, false},
 	} {
 		c := &checker{keyToo: true}
-		c.judgeSshd("x", "", parseSshd(on+"authenticationmethods "+methods+"\n"))
+		c.judgeSshd(sshdAnswer{where: "x", set: parseSshd(on + "authenticationmethods " + methods + "\n")})
 		var found []string
 		for _, f := range c.findings {
 			if f.Severity != fine {

@@ -80,6 +80,7 @@ var kindsOfFindings = []struct {
 	{"sshd-password", warning, "sshd takes passwords before anybody has seen the number"},
 	{"sshd-methods", wrong, "AuthenticationMethods leaves no way in with a one-time password"},
 	{"sshd-root", warning, "sshd lets root in with keys only"},
+	{"sshd-root-out", wrong, "root cannot log in by ssh in any way: a key is not enough, and all else is forbidden him"},
 
 	{"selinux-policy", warning, "SELinux is enforcing, and has no policy for the module"},
 	{"selinux-label", warning, "a file of the module has a label of some home or temporary folder"},

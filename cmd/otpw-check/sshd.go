@@ -44,8 +44,17 @@ func runTool(name string, args ...string) (stdout, stderr string, err error) {
 	return out.String(), msg.String(), err
 }
 
+const sshdFile = "/etc/ssh/sshd_config"
+
+// An sshdAnswer is what sshd says of its settings.
+type sshdAnswer struct {
+	where string // file, and for whom
+	user  string // "": outside of Match blocks
+	set   map[string]string
+}
+
 // checkSshd looks at sshd's settings: for everybody, and for each user that was named,
-// for whom Match blocks may have others.
+// for whom Match blocks may have others; and for root, whom a host needs.
 func (c *checker) checkSshd() {
 	users := c.users
 	if len(users) == 0 {
@@ -53,47 +62,51 @@ func (c *checker) checkSshd() {
 	}
 	c.keyToo = true
 	for _, user := range users {
-		if !c.checkSshdFor(user) {
+		a, ok := c.askSshd(user)
+		if !ok {
 			c.keyToo = false
 			return
+		}
+		c.judgeSshd(a)
+	}
+	if !slices.Contains(users, "root") {
+		if a, ok := c.askSshd("root"); ok {
+			c.judgeRoot(a, false)
 		}
 	}
 }
 
-const sshdFile = "/etc/ssh/sshd_config"
-
-// checkSshdFor looks at what holds for a user; "": outside of Match blocks. False:
-// it could not.
-func (c *checker) checkSshdFor(user string) bool {
+// askSshd asks sshd for what holds for a user. False: it does not say.
+func (c *checker) askSshd(user string) (a sshdAnswer, ok bool) {
 	args := []string{"-T"}
 	file := sshdFile
 	if c.sshdConfig != "" {
 		file = c.sshdConfig
 		args = append(args, "-f", file)
 	}
-	where := file
+	a.where, a.user = file, user
 	if user != "" {
-		where += " for " + user
+		a.where += " for " + user
 		args = append(args, "-C", "user="+user+",host="+c.from+",addr="+c.from)
 	}
 	stdout, stderr, err := runTool("sshd", args...)
 	switch message := strings.TrimSpace(stderr); {
 	case errors.Is(err, errNoTool):
 		c.add("sshd-missing", "", "", "there is no sshd in %s", strings.Join(toolFolders, ", "))
-		return false
+		return a, false
 	case err != nil && !c.root:
-		c.add("sshd-untested", where, "sudo otpw-check", "sshd -T: %s", lastLine(message, err))
-		return false
+		c.add("sshd-untested", a.where, "sudo otpw-check", "sshd -T: %s", lastLine(message, err))
+		return a, false
 	case err != nil && strings.Contains(message, "privilege separation directory"):
 		// On many systems that folder is there only while sshd runs.
-		c.add("sshd-untested", where, "mkdir -m 0755 /run/sshd, or start sshd", "sshd -T: %s", lastLine(message, err))
-		return false
+		c.add("sshd-untested", a.where, "mkdir -m 0755 /run/sshd, or start sshd", "sshd -T: %s", lastLine(message, err))
+		return a, false
 	case err != nil:
-		c.add("sshd-settings", where, "", "sshd refuses its settings: %s", lastLine(message, err))
-		return false
+		c.add("sshd-settings", a.where, "", "sshd refuses its settings: %s", lastLine(message, err))
+		return a, false
 	}
-	c.judgeSshd(where, user, parseSshd(stdout))
-	return true
+	a.set = parseSshd(stdout)
+	return a, true
 }
 
 // lastLine is what a program said at the end: what comes before may be warnings.
@@ -118,37 +131,62 @@ func parseSshd(out string) map[string]string {
 }
 
 // judgeSshd says what is wrong with the settings.
-func (c *checker) judgeSshd(where, user string, set map[string]string) {
+func (c *checker) judgeSshd(a sshdAnswer) {
 	before := len(c.findings)
-	if set["usepam"] != "yes" {
-		c.add("sshd-pam", where, "UsePAM yes, before any other", "UsePAM is %s: sshd does not ask PAM", set["usepam"])
+	if a.set["usepam"] != "yes" {
+		c.add("sshd-pam", a.where, "UsePAM yes, before any other", "UsePAM is %s: sshd does not ask PAM", a.set["usepam"])
 	}
-	if set["kbdinteractiveauthentication"] != "yes" {
-		c.add("sshd-keyboard", where, "KbdInteractiveAuthentication yes, before any other", "KbdInteractiveAuthentication is %s: nobody can be asked for a one-time password", set["kbdinteractiveauthentication"])
+	if a.set["kbdinteractiveauthentication"] != "yes" {
+		c.add("sshd-keyboard", a.where, "KbdInteractiveAuthentication yes, before any other", "KbdInteractiveAuthentication is %s: nobody can be asked for a one-time password", a.set["kbdinteractiveauthentication"])
 	}
-	if set["passwordauthentication"] == "yes" {
-		c.add("sshd-password", where, "PasswordAuthentication no, before any other", "PasswordAuthentication is yes: sshd takes a password before anybody has seen the number, and a failed one breaks off the login")
+	if a.set["passwordauthentication"] == "yes" {
+		c.add("sshd-password", a.where, "PasswordAuthentication no, before any other", "PasswordAuthentication is yes: sshd takes a password before anybody has seen the number, and a failed one breaks off the login")
 	}
-	if set["permitrootlogin"] != "yes" && user == "root" {
-		c.add("sshd-root", where, "PermitRootLogin yes", "PermitRootLogin is %s: root does not get in with a one-time password", set["permitrootlogin"])
+	if a.user == "root" {
+		c.judgeRoot(a, true)
 	}
-	c.judgeMethods(where, set)
+	c.judgeMethods(a)
 	if len(c.findings) == before {
-		c.fine(where, "sshd asks PAM, by keyboard-interactive")
+		c.fine(a.where, "sshd asks PAM, by keyboard-interactive")
 	}
 }
 
 const keyboard = "keyboard-interactive"
 
-// judgeMethods looks at AuthenticationMethods: alternatives with blanks between them,
-// each a list of methods with commas, all of which are wanted.
-func (c *checker) judgeMethods(where string, set map[string]string) {
-	value := set["authenticationmethods"]
-	if value == "" || value == "any" {
-		c.keyToo = false
-		return
+// keyMethods are those with which PermitRootLogin lets root in unless it says yes or no.
+var keyMethods = []string{"publickey", "hostbased", "gssapi-with-mic"}
+
+// judgeRoot says how root is kept out. Whom it concerns only when he was named, for
+// somebody may have meant it: PermitRootLogin no, or a list of who may log in.
+func (c *checker) judgeRoot(a sshdAnswer, named bool) {
+	permit := a.set["permitrootlogin"]
+	meant := permit == "no" || a.set["allowusers"]+a.set["allowgroups"]+a.set["denyusers"]+a.set["denygroups"] != ""
+	switch {
+	case permit == "yes":
+	case !a.byKeyAlone() && !(meant && !named) && permit != "no":
+		c.add("sshd-root-out", a.where, "behind all else in "+sshdFile+" a block `Match User root` with `AuthenticationMethods publickey`; or PermitRootLogin yes, and a list for root; or PermitRootLogin no, if it is meant",
+			"AuthenticationMethods is %s, and PermitRootLogin %s allows root nothing but keys: from %s root cannot log in by ssh in any way", a.set["authenticationmethods"], permit, c.from)
+	case named:
+		c.add("sshd-root", a.where, "PermitRootLogin yes", "PermitRootLogin is %s: root does not get in with a one-time password", permit)
 	}
-	asked := false
+}
+
+// byKeyAlone reports whether some way in wants nothing that PAM is asked.
+func (a sshdAnswer) byKeyAlone() bool {
+	ways, any := a.ways()
+	return any || slices.ContainsFunc(ways, func(methods []string) bool {
+		return !slices.ContainsFunc(methods, func(m string) bool { return !slices.Contains(keyMethods, m) })
+	})
+}
+
+// ways are the alternatives of AuthenticationMethods, with blanks between them, each a
+// list of methods with commas, all of which are wanted; but for those with a method
+// that is turned off. any: no method wants another.
+func (a sshdAnswer) ways() (ways [][]string, any bool) {
+	value := a.set["authenticationmethods"]
+	if value == "" || value == "any" {
+		return nil, true
+	}
 	for _, alternative := range strings.Fields(value) {
 		methods := strings.Split(alternative, ",")
 		for i, m := range methods {
@@ -157,18 +195,31 @@ func (c *checker) judgeMethods(where string, set map[string]string) {
 				methods[i] = name
 			}
 		}
-		if slices.ContainsFunc(methods, func(m string) bool { return set[methodSettings[m]] == "no" }) {
-			continue // nobody gets in this way
+		if !slices.ContainsFunc(methods, func(m string) bool { return a.set[methodSettings[m]] == "no" }) {
+			ways = append(ways, methods)
 		}
+	}
+	return ways, false
+}
+
+// judgeMethods looks at AuthenticationMethods.
+func (c *checker) judgeMethods(a sshdAnswer) {
+	ways, any := a.ways()
+	if any {
+		c.keyToo = false
+		return
+	}
+	asked := false
+	for _, methods := range ways {
 		if slices.Contains(methods, keyboard) {
 			asked = true
-			c.keyToo = c.keyToo && slices.ContainsFunc(methods, func(m string) bool { return m == "publickey" || m == "hostbased" || m == "gssapi-with-mic" })
+			c.keyToo = c.keyToo && slices.ContainsFunc(methods, func(m string) bool { return slices.Contains(keyMethods, m) })
 		} else if slices.Contains(methods, "password") {
 			c.keyToo = false // which asks PAM, too
 		}
 	}
 	if !asked {
-		c.add("sshd-methods", where, "AuthenticationMethods publickey "+keyboard, "AuthenticationMethods is %s: no way in has keyboard-interactive, with all methods beside it turned on", value)
+		c.add("sshd-methods", a.where, "AuthenticationMethods publickey "+keyboard, "AuthenticationMethods is %s: no way in has keyboard-interactive, with all methods beside it turned on", a.set["authenticationmethods"])
 	}
 }
 

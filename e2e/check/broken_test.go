@@ -129,7 +129,7 @@ var brokenPAM = []broken{
 	{"the same behind a key", func(m *machine) {
 		m.pam("auth [success=ok authinfo_unavail=ignore default=die] pam_otpw.so", "auth required pam_permit.so")
 		m.sshd("AuthenticationMethods publickey,keyboard-interactive")
-	}, "", 1, []string{"warning pam-everybody  authinfo_unavail"}},
+	}, "", 2, []string{"warning pam-everybody  authinfo_unavail", "error sshd-root-out"}},
 	{"nullok and permit", auth("auth required pam_otpw.so nullok", "auth required pam_permit.so"), "", 2, []string{"error pam-no-list"}},
 	{"password instead", auth("auth sufficient pam_otpw.so", "auth required pam_unix.so"), "", 1, []string{"warning pam-instead  line 2 .pam_unix.so"}},
 	{"network instead", auth("auth sufficient pam_otpw.so", "auth sufficient pam_succeed_if.so user = x", "auth required pam_deny.so"), "", 1, []string{"warning pam-instead  line 2 .pam_succeed_if.so"}},
@@ -207,6 +207,13 @@ var brokenSshd = []broken{
 		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match Address 2001:db8::/32", "KbdInteractiveAuthentication no")...)
 	}, "--user alice --from 2001:db8::7", 2, []string{"error sshd-keyboard  for alice"}},
 	{"root", shell("cp /home/alice/.otpw /root/.otpw"), "--user root", 1, []string{"warning sshd-root"}},
+	{"root with a key that is not enough", sshd("AuthenticationMethods publickey,keyboard-interactive"), "", 2, []string{"error sshd-root-out  for root: .* without-password .*`Match User root`"}},
+	{"the same for a user", sshd("AuthenticationMethods publickey,keyboard-interactive"), "--user alice", 2, []string{"error sshd-root-out"}},
+	{"root with a key, named", func(m *machine) {
+		m.shell("cp /home/alice/.otpw /root/.otpw")
+		m.sshd("AuthenticationMethods publickey,keyboard-interactive hostbased")
+	}, "--user root", 2, []string{"error sshd-root-out"}},
+	{"root with a forced command", sshd("AuthenticationMethods publickey,keyboard-interactive", "PermitRootLogin forced-commands-only"), "", 2, []string{"error sshd-root-out  forced-commands-only"}},
 	{"settings elsewhere", func(m *machine) {
 		m.Service(m.t, "door", goodPAM...)
 		m.write("/etc/ssh/door", 0o644, append([]string{"UsePAM no"}, goodSshd...)...)

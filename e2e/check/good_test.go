@@ -35,8 +35,16 @@ func TestGood(t *testing.T) {
 			m.write("/etc/pam.d/postlogin", 0o644, "session optional pam_umask.so silent")
 		}, nil},
 		"key and one-time password": {func(m *machine) {
-			m.sshd("AuthenticationMethods publickey,keyboard-interactive:pam")
+			m.sshd("AuthenticationMethods publickey,keyboard-interactive:pam", "PermitRootLogin no")
 		}, []string{"--user", "alice"}},
+		"both, but a key for root": {func(m *machine) {
+			both := append([]string{"AuthenticationMethods publickey,keyboard-interactive"}, goodSshd...)
+			m.write("/etc/ssh/sshd_config", 0o644, append(both, "Match User root", "AuthenticationMethods publickey")...)
+		}, nil},
+		"both, also for root": {func(m *machine) {
+			m.sshd("AuthenticationMethods publickey,keyboard-interactive", "PermitRootLogin yes")
+		}, nil},
+		"both, for some and not him": {func(m *machine) { m.sshd("AuthenticationMethods publickey,keyboard-interactive", "AllowUsers alice") }, nil},
 		"key or one-time password": {func(m *machine) {
 			m.sshd("AuthenticationMethods publickey keyboard-interactive")
 		}, nil},
