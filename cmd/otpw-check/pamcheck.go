@@ -101,7 +101,7 @@ func (c *checker) checkAuth(s *service) {
 			}
 		}
 	}
-	c.judge(stack, explore(stack, c.returns(missing)), missing[stack[i].module])
+	c.judge(stack, c.returns(missing), missing[stack[i].module])
 }
 
 // missing finds modules that are not there; ours has findings of its own.
@@ -126,7 +126,7 @@ func (c *checker) missing(stack []line) map[string]bool {
 
 // returns says what the modules of an auth stack may return.
 func (c *checker) returns(missing map[string]bool) returns {
-	return func(_ int, l line) []result {
+	return func(l line, t trace) []result {
 		switch {
 		case l.module == "":
 			return []result{permDenied} // as PAM fails a line that it does not understand
@@ -135,8 +135,12 @@ func (c *checker) returns(missing map[string]bool) returns {
 		}
 		switch classOf(l) {
 		case classOTPW:
-			all := []result{success, authErr, authinfoUnavail, systemErr, userUnknown}
-			if c.settings(l).Nullok {
+			set := c.settings(l)
+			all := []result{authErr, authinfoUnavail, systemErr, userUnknown}
+			if !set.AskNever || t.typed == 0 { // no text is both passwords
+				all = append(all, success)
+			}
+			if set.Nullok {
 				all = append(all, ignored)
 			}
 			return all
@@ -153,18 +157,19 @@ func (c *checker) returns(missing map[string]bool) returns {
 }
 
 // judge says what is wrong with the ends that an auth stack may come to.
-func (c *checker) judge(stack []line, ends []end, missing bool) {
+func (c *checker) judge(stack []line, may returns, missing bool) {
 	ours := stack[slices.IndexFunc(stack, line.isOTPW)].where()
-	in := func(e end) bool { return e.granted && e.called > 0 && e.otpw == success }
+	ends := explore(stack, may)
 	switch {
 	case !slices.ContainsFunc(ends, func(e end) bool { return e.called > 0 }):
 		c.add("pam-unreached", ours, "put it before what ends the stack", "pam_otpw is never asked: what stands before it always ends the stack")
 		c.judgeWithout(stack, ends)
 		return
 	case missing: // that is what is wrong
-	case !slices.ContainsFunc(ends, in):
+	case !slices.ContainsFunc(ends, end.in) && c.judgeFirst(stack, may):
+	case !slices.ContainsFunc(ends, end.in):
 		c.add("pam-nobody", ours, requiredLine, "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
-	case slices.ContainsFunc(ends, func(e end) bool { return in(e) && e.proof == 0 }):
+	case slices.ContainsFunc(ends, func(e end) bool { return e.in() && e.proof == 0 }):
 		c.fine(ours, "who has a one-time password gets in")
 	default:
 		c.fine(ours, "who gets in needs a one-time password, and something else")
@@ -174,7 +179,7 @@ func (c *checker) judge(stack []line, ends []end, missing bool) {
 			c.add("pam-twice", ours, "take one of the lines out", "there are ways through the stack on which pam_otpw is asked twice")
 		}
 		switch {
-		case !e.granted || in(e):
+		case !e.granted || e.in():
 		case e.called == 0:
 			c.judgePassed(stack, ours, e.trace)
 		case e.otpw == ignored:
@@ -183,6 +188,25 @@ func (c *checker) judge(stack []line, ends []end, missing bool) {
 			c.judgeRefused(stack, ours, e.trace)
 		}
 	}
+}
+
+// judgeFirst says of a stack in which nobody gets in if that is because of use_first_pass.
+func (c *checker) judgeFirst(stack []line, may returns) bool {
+	typed := 0
+	ends := explore(stack, func(l line, t trace) []result {
+		if l.isOTPW() && c.settings(l).AskNever {
+			typed = max(typed, t.typed)
+		}
+		t.typed = 0 // as if each were asked for
+		return may(l, t)
+	})
+	if !slices.ContainsFunc(ends, end.in) {
+		return false
+	}
+	ours := slices.IndexFunc(stack, func(l line) bool { return l.isOTPW() && c.settings(l).AskNever })
+	c.add("argument-first", stack[ours].where(), "take use_first_pass out, or let the other module be `optional`",
+		"use_first_pass takes what was typed for %s, which wants it to be the ordinary password: no text is both, so nobody gets in", moduleAt(stack, typed))
+	return true
 }
 
 // hole is how bad it is that PAM lets somebody in who has proved nothing to it.
@@ -243,7 +267,7 @@ func (c *checker) judgeWithout(stack []line, ends []end) {
 // passes reports whether there is a way through a stack that ends well.
 func (c *checker) passes(stack []line, otpw result) bool {
 	missing := c.missing(stack)
-	ends := explore(stack, func(_ int, l line) []result {
+	ends := explore(stack, func(l line, _ trace) []result {
 		switch class := classOf(l); {
 		case l.module == "":
 			return []result{permDenied}

@@ -25,6 +25,7 @@ type trace struct {
 	otpw   result // of pam_otpw, if it was called
 	called int8   // how many times it was, up to 2
 	proof  int    // the latest module that somebody had to prove something to
+	typed  int    // the one before pam_otpw that has accepted what was typed as the ordinary password
 	chosen int    // the latest module that chose where to go on
 	passed int    // the one that chose to go past pam_otpw, and on
 }
@@ -44,8 +45,11 @@ type end struct {
 	trace
 }
 
-// returns says what a module may return. The index is that of the line.
-type returns func(i int, l line) []result
+// in reports whether somebody got in with a one-time password.
+func (e end) in() bool { return e.granted && e.called > 0 && e.otpw == success }
+
+// returns says what a module may return, on a way that has come to it so.
+type returns func(l line, t trace) []result
 
 // explore returns all ends of a stack.
 func explore(stack []line, may returns) (ends []end) {
@@ -74,7 +78,7 @@ func explore(stack []line, may returns) (ends []end) {
 			todo = append(todo, w)
 			continue
 		}
-		for _, r := range may(w.at, l) {
+		for _, r := range may(l, w.trace) {
 			todo = append(todo, w.step(stack, r))
 		}
 	}
@@ -144,6 +148,9 @@ func (w *way) note(i int, l line, r result, do action) {
 	case classProof:
 		if r == success {
 			w.proof = i + 1
+			if w.called == 0 && l.takesPassword() {
+				w.typed = i + 1
+			}
 		}
 	case classChoice:
 		if moves {
@@ -174,6 +181,15 @@ var classes = map[class]string{
 	classGate: "pam_cap pam_echo pam_env pam_exec pam_faildelay pam_faillock pam_gnome_keyring pam_keyinit pam_kwallet pam_kwallet5 " +
 		"pam_limits pam_loginuid pam_mail pam_motd pam_mkhomedir pam_nologin pam_selinux pam_shells pam_tally2 pam_umask pam_warn pam_xauth",
 }
+
+// takesPassword reports whether it is a line of a module whose success means that
+// what was typed, and is kept for the next module, is the ordinary password. Of
+// modules that are not known here nothing is said.
+func (l line) takesPassword() bool {
+	return slices.Contains(passwordModules, strings.TrimSuffix(l.name(), ".so"))
+}
+
+var passwordModules = []string{"pam_krb5", "pam_ldap", "pam_sss", "pam_unix", "pam_winbind"}
 
 // isOTPW reports whether it is a line of our module.
 func (l line) isOTPW() bool { return classOf(l) == classOTPW && !l.substack }

@@ -39,7 +39,7 @@ func ours(t *testing.T, dir string) bool {
 	}
 	stack, _ := s.stack("auth")
 	p := findLibpam()
-	ends := explore(stack, func(_ int, l line) []result {
+	ends := explore(stack, func(l line, _ trace) []result {
 		switch name := l.name(); {
 		case l.module == "":
 			return []result{permDenied}

@@ -156,6 +156,13 @@ var brokenPAM = []broken{
 		m.write("/etc/pam.d/x", 0o644, "auth required pam_env.so")
 		m.pam("auth substack x", otpwLine+" use_first_pass")
 	}, "", 2, []string{"error argument-first  sshd line 2"}},
+	{"use_first_pass, behind the password", auth("auth requisite pam_unix.so", otpwLine+" use_first_pass"), "", 2, []string{"error argument-first  sshd line 2: .*line 1 .pam_unix.so.*: no text is both"}},
+	{"use_first_pass, behind the password that must be right in the end", auth("auth required pam_unix.so", otpwLine+" use_first_pass"), "", 2, []string{"error argument-first"}},
+	{"use_first_pass, behind what Debian includes", func(m *machine) {
+		m.write("/etc/pam.d/common", 0o644, "auth [success=1 default=ignore] pam_unix.so nullok", "auth requisite pam_deny.so", "auth required pam_permit.so")
+		m.pam("@include common", otpwLine+" use_first_pass")
+	}, "", 2, []string{"error argument-first  sshd line 2: .*common line 1"}},
+	{"use_first_pass, and denied", auth("auth optional pam_unix.so", otpwLine+" use_first_pass", "auth required pam_deny.so"), "", 2, []string{"error pam-nobody"}},
 	{"site: bad section", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[modul]") }, "", 2, []string{"error site  line 1: unknown section"}},
 	{"site: bad argument", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "# x", "[module]", "nolocks") }, "", 2, []string{"error site  line 3: .*nolocks"}},
 	{"site: bad limit", func(m *machine) {

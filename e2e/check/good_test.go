@@ -54,6 +54,16 @@ func TestGood(t *testing.T) {
 		"password and one-time password": {func(m *machine) {
 			m.pam("auth required pam_unix.so", "auth required pam_otpw.so")
 		}, nil},
+		"one-time password typed for another module": {func(m *machine) {
+			m.pam("auth optional pam_unix.so", otpwLine+" use_first_pass")
+		}, nil},
+		"one-time password typed for a module that is not known": {func(m *machine) {
+			m.shell("cp -L " + m.modules + "/pam_permit.so " + m.modules + "/pam_ask.so")
+			m.pam("auth required pam_ask.so", otpwLine+" use_first_pass")
+		}, nil},
+		"both passwords, each asked for": {func(m *machine) {
+			m.pam("auth required pam_unix.so", otpwLine+" try_first_pass")
+		}, nil},
 		"not enrolled yet": {func(m *machine) {
 			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
 			m.shell("rm /home/alice/.otpw")
