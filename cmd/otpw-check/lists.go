@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -151,17 +152,33 @@ func about(s otp.Status) string {
 	return strings.Join(parts, ", ")
 }
 
-// checkLists looks at the lists of the users that were named, or of all.
+// A subject is an account whose list is looked at.
+type subject struct {
+	account
+	who   account // whose ids a login has: its own, or those of who keeps the lists
+	named bool    // else it is one of all, of whom most have no list
+	path  string
+	place error // there is no place for a list
+	sight
+	err       error
+	forgotten string // a list where none is looked for
+}
+
+func (s *subject) where() string { return s.Name + ": " + s.path }
+
+// has reports whether there is a list.
+func (s *subject) has() bool {
+	return s.place == nil && s.ID != "list-none" && s.ID != "list-unreachable"
+}
+
+// checkLists looks at the lists of the users that were named, or of all; where lists
+// are not in homes, also for those that somebody forgot there.
 func (c *checker) checkLists() {
-	accounts, named := c.chooseAccounts()
-	if len(accounts) == 0 {
-		return
-	}
 	l := line{}
 	if len(c.otpw) > 0 {
 		l = c.otpw[0]
 	}
-	set := c.settings(l)
+	set, _, refused := module.CheckArgs(c.site.Module, l.args)
 	keeper, pattern, err := findKeeper(set)
 	if err != nil {
 		if !errors.Is(err, otp.ErrNoAccount) { // else that was said with the arguments
@@ -169,32 +186,53 @@ func (c *checker) checkLists() {
 		}
 		return
 	}
-	sights := make([]func(), len(accounts))
-	child.Each(len(accounts), func(i int) {
-		a := accounts[i]
-		who := a
-		if keeper != nil {
-			who = *keeper
-		}
-		path, err := otp.ListPath(pattern, a.Account)
-		if err != nil {
-			sights[i] = func() {
-				if named { // most accounts of a system have none
-					c.add("list-place", a.Name, "", "%v", err)
-				}
-			}
-			return
-		}
-		s, err := c.see(who, task{path, set.KDFMaxMemory, set.KDFMaxPasses, set.NoLock})
-		sights[i] = func() { c.reportSight(who, a.Name+": "+path, path, named, set, s, err) }
-	})
-	for _, report := range sights {
-		report()
+	subjects, all := c.chooseAccounts(pattern != otp.DefaultPlace && refused == nil)
+	child.Each(len(subjects), func(i int) { c.lookAt(&subjects[i], keeper, pattern, set) })
+	for i := range subjects {
+		c.reportSubject(&subjects[i], set)
+	}
+	if all && !set.Nullok && !slices.ContainsFunc(subjects, func(s subject) bool { return s.has() || s.err != nil }) {
+		c.add("list-nobody", "", newList, "nobody on this host has a list")
 	}
 }
 
-// chooseAccounts returns whose lists are looked at, and whether they were named.
-func (c *checker) chooseAccounts() (accounts []account, named bool) {
+// lookAt looks at a list, and, if there is none, for one where none is looked for.
+func (c *checker) lookAt(s *subject, keeper *account, pattern string, set module.Settings) {
+	s.who = s.account
+	if keeper != nil {
+		s.who = *keeper
+	}
+	if s.path, s.place = otp.ListPath(pattern, s.Account); s.place != nil {
+		return
+	}
+	t := task{s.path, set.KDFMaxMemory, set.KDFMaxPasses, set.NoLock}
+	s.sight, s.err = c.see(s.who, t)
+	at, err := otp.ListPath(otp.DefaultPlace, s.Account)
+	if err != nil || at == s.path || s.err != nil || s.has() {
+		return
+	}
+	t.Path = at
+	if old, err := c.see(s.account, t); err == nil && old.Total > 0 {
+		s.forgotten = at
+	}
+}
+
+// reportSubject says what was found.
+func (c *checker) reportSubject(s *subject, set module.Settings) {
+	switch {
+	case s.place == nil && (s.named || c.allLists):
+		c.reportSight(s, set)
+	case s.place != nil && s.named: // most accounts of a system have none
+		c.add("list-place", s.Name, "", "%v", s.place)
+	}
+	if s.forgotten != "" {
+		c.add("list-elsewhere", s.Name+": "+s.forgotten, newList, "a list, but lists are looked for elsewhere: there is no %s", s.path)
+	}
+}
+
+// chooseAccounts returns whose lists are looked at: those named, and all if that is
+// wanted, or if lists are not in homes and nobody was named. all: nobody is left out.
+func (c *checker) chooseAccounts(elsewhere bool) (subjects []subject, all bool) {
 	for _, name := range c.users {
 		a, err := lookUp(name)
 		switch {
@@ -203,22 +241,23 @@ func (c *checker) chooseAccounts() (accounts []account, named bool) {
 		case err != nil:
 			c.add("list-unchecked", name, "", "%v", err)
 		default:
-			accounts = append(accounts, a)
+			subjects = append(subjects, subject{account: a, named: true})
 		}
 	}
-	if !c.allLists {
-		return accounts, true
+	if !c.allLists && !(elsewhere && c.root && len(c.users) == 0) {
+		return subjects, false
 	}
-	all, err := allAccounts()
+	accounts, err := allAccounts()
 	if err != nil {
 		c.add("list-unchecked", "", "", "%v", err)
 	}
-	for _, a := range all {
-		if c.root || a.UID == os.Geteuid() { // that others were not looked at has been said
-			accounts = append(accounts, a)
+	for _, a := range accounts {
+		mine := c.root || a.UID == os.Geteuid() // that others were not looked at has been said
+		if mine && !slices.Contains(c.users, a.Name) {
+			subjects = append(subjects, subject{account: a})
 		}
 	}
-	return accounts, false
+	return subjects, c.root && err == nil
 }
 
 // see looks at a list with somebody's ids.
@@ -271,29 +310,30 @@ var mends = map[string]string{
 
 // reportSight says what a child found of somebody's list. What it put into words is
 // quoted: it could look like ours.
-func (c *checker) reportSight(who account, where, path string, named bool, set module.Settings, s sight, err error) {
-	if err == nil && s.Real != path {
+func (c *checker) reportSight(s *subject, set module.Settings) {
+	where := s.where()
+	if s.err == nil && s.Real != s.path {
 		where += fmt.Sprintf(" -> %q", s.Real)
 	}
 	switch {
-	case errors.Is(err, errNotRoot):
-		c.add("not-root", where, "", "%v", err)
-	case err != nil:
-		c.add("list-unchecked", where, "", "%v", err)
-	case !named && (s.ID == "list-none" || s.ID == "list-unreachable"): // most accounts of a system have none
+	case errors.Is(s.err, errNotRoot):
+		c.add("not-root", where, "", "%v", s.err)
+	case s.err != nil:
+		c.add("list-unchecked", where, "", "%v", s.err)
+	case !s.named && !s.has(): // most accounts of a system have none
 	case s.ID == "list-none" && set.Nullok:
 		c.fine(where, "no list; nullok lets the rest of the stack decide")
 	case s.ID != "":
 		mend := mends[s.ID]
-		switch as := "as " + quoted(who.Name) + ": "; {
+		switch as := "as " + quoted(s.who.Name) + ": "; {
 		case s.ID == "list-unsafe" && s.Mode:
-			mend = as + "chmod 0600 " + quoted(path)
+			mend = as + "chmod 0600 " + quoted(s.path)
 		case s.ID == "list-unsafe":
-			mend = as + "rm " + quoted(path) + ", then " + newList
+			mend = as + "rm " + quoted(s.path) + ", then " + newList
 		}
 		c.add(s.ID, where, mend, "%q", s.Text)
 	default:
-		c.reportUsable(where, set, s)
+		c.reportUsable(where, set, s.sight)
 	}
 }
 

@@ -157,14 +157,17 @@ func TestSight(t *testing.T) {
 func TestChildText(t *testing.T) {
 	c := &checker{}
 	text := "\x1b[2J\nok: \". To mend it: rm -r /"
-	c.reportSight(account{}, "alice", "/x", true, module.Settings{}, sight{ID: "list-damaged", Real: "/y\n\"", Text: text}, nil)
-	c.reportSight(account{}, "bob", "/x", true, module.Settings{}, sight{Real: "/x", About: text}, nil)
+	of := func(name string, s sight) *subject {
+		return &subject{account: account{Account: otp.Account{Name: name}}, named: true, path: "/x", sight: s}
+	}
+	c.reportSight(of("alice", sight{ID: "list-damaged", Real: "/y\n\"", Text: text}), module.Settings{})
+	c.reportSight(of("bob", sight{Real: "/x", About: text}), module.Settings{})
 	var b strings.Builder
 	if err := c.write(&b, "sshd", true); err != nil {
 		t.Fatal(err)
 	}
 	const quoted = `"\x1b[2J\nok: \". To mend it: rm -r /"`
-	want := `error: list-damaged: alice -> "/y\n\"": ` + quoted + ". To mend it: otpw-gen --print\nok: bob: " + quoted + "\nsshd: 1 error, 1 ok\n"
+	want := `error: list-damaged: alice: /x -> "/y\n\"": ` + quoted + ". To mend it: otpw-gen --print\nok: bob: /x: " + quoted + "\nsshd: 1 error, 1 ok\n"
 	if b.String() != want {
 		t.Errorf("%s\nwant\n%s", b.String(), want)
 	}

@@ -87,6 +87,8 @@ var kindsOfFindings = []struct {
 
 	{"user-unknown", unchecked, "there is no such user"},
 	{"list-none", warning, "the user has no list"},
+	{"list-nobody", warning, "nobody on this host has a list"},
+	{"list-elsewhere", warning, "the user's only list is in his home, and lists are looked for elsewhere"},
 	{"list-unreachable", wrong, "the list's folder is not there, or a link leads nowhere"},
 	{"list-place", wrong, "there is no place for a list of this user"},
 	{"list-unsafe", wrong, "the list has the wrong owner, mode, type or size"},

@@ -148,8 +148,8 @@ var brokenPAM = []broken{
 	{"bad value", auth(otpwLine + " lock_timeout=soon"), "", 1, []string{`warning argument-ignored  lock_timeout=soon`}},
 	{"arguments that exclude each other", auth(otpwLine + " nullok decoy"), "", 2, []string{"error argument-refused  nullok and decoy"}},
 	{"bad file=", auth(otpwLine + " file=x"), "", 2, []string{"error argument-refused  file=x", "warning argument-place"}},
-	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 1, []string{"warning argument-place  /etc/otpw.conf"}},
-	{"user= that otpw-gen does not know", auth(otpwLine + " user=keeper"), "", 1, []string{"warning argument-place  /etc/otpw.conf"}},
+	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 1, []string{"warning argument-place  /etc/otpw.conf", "warning list-elsewhere", "warning list-nobody"}},
+	{"user= that otpw-gen does not know", auth(otpwLine + " user=keeper"), "", 1, []string{"warning argument-place  /etc/otpw.conf", "warning list-elsewhere  alice: .*/home/keeper/alice", "warning list-nobody"}},
 	{"user= that there is not", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]", "user=nonesuch") }, "--user alice", 2, []string{"error argument-user"}},
 	{"use_first_pass, alone", auth(otpwLine + " use_first_pass"), "", 2, []string{"error argument-first"}},
 	{"use_first_pass, behind what does not ask", func(m *machine) {
@@ -242,6 +242,15 @@ var brokenLists = []broken{
 	{"no such user", func(*machine) {}, "--user nonesuch", 3, []string{"unchecked user-unknown"}},
 	{"a uid is no name", func(*machine) {}, "--user 2001", 3, []string{"unchecked user-unknown"}},
 	{"no list", list("rm .otpw"), "--user alice", 1, []string{"warning list-none  alice: /home/alice/.otpw"}},
+	{"no list, named beside all", func(*machine) {}, "--all-lists --user keeper", 1, []string{"warning list-none  keeper: /home/keeper/.otpw"}},
+	{"nobody's list", list("rm .otpw"), "--all-lists", 1, []string{"warning list-nobody  otpw-gen"}},
+	{"lists that a new pseudo-user puts out of use", pseudoUser, "", 1, []string{"warning list-elsewhere  alice: /home/alice/.otpw: .* there is no /var/lib/otpw/alice", "warning list-nobody"}},
+	{"the same, of all lists", pseudoUser, "--all-lists", 1, []string{"warning list-elsewhere", "warning list-nobody"}},
+	{"the same, of one", pseudoUser, "--user alice", 1, []string{"warning list-none  /var/lib/otpw/alice", "warning list-elsewhere"}},
+	{"a list in the home, and other lists", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.shell("cp /home/alice/.otpw /home/keeper/keeper; chown keeper /home/keeper/keeper")
+	}, "", 1, []string{"warning list-elsewhere  alice"}},
 	{"no home", shell("rm -r /home/alice"), "--user alice", 2, []string{"error list-unreachable"}},
 	{"no home, with nullok", func(m *machine) {
 		m.shell("rm -r /home/alice")
@@ -256,7 +265,7 @@ var brokenLists = []broken{
 	{"another's that all can read", list("chown keeper .otpw; chmod 0666 .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid"}},
 	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"for all, of all lists", list("chmod 0644 .otpw"), "--all-lists", 2, []string{"error list-unsafe"}},
-	{"for all, of all lists and one", list("chmod 0644 .otpw"), "--all-lists --user keeper", 2, []string{"error list-unsafe"}},
+	{"for all, of all lists and one", list("chmod 0644 .otpw"), "--all-lists --user keeper", 2, []string{"warning list-none  keeper", "error list-unsafe"}},
 	{"a fifo", list("rm .otpw; mkfifo -m 0600 .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-unsafe  not a regular file.* as alice: rm /home/alice/.otpw, then "}},
 	{"a link of somebody else's", list("mv .otpw x; ln -s x .otpw; chown -h keeper .otpw"), "--user alice", 2, []string{"error list-unsafe  a link, owned by uid"}},
 	{"too large", list("truncate -s 2M .otpw"), "--user alice", 2, []string{"error list-unsafe  bytes"}},
@@ -292,6 +301,9 @@ var brokenLists = []broken{
 		m.shell("mv /home/alice/.otpw /home/keeper/alice")
 	}, "--user alice", 2, []string{"error list-unsafe  /home/keeper/alice: .*owned by uid"}},
 }
+
+// pseudoUser makes the account that keeps all lists, and has none yet.
+var pseudoUser = shell("echo otpw:x:150:150::/var/lib/otpw:/bin/false >>/etc/passwd; mkdir -m 0700 /var/lib/otpw; chown 150:150 /var/lib/otpw")
 
 // revoke makes the entries of alice's list used up, all but the first so many.
 func (m *machine) revoke(but int) {

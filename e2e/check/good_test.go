@@ -97,8 +97,17 @@ func TestGood(t *testing.T) {
 		"another host, and no locks":    {network("nolock"), []string{"--user", "alice"}},
 		"a name that hides, of all": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+			m.shell("mv /home/alice/.otpw /home/keeper/alice; chown keeper:keeper /home/keeper/alice")
 			m.shell("sed 's/^alice:/alice.lock:/;t;d' /etc/passwd >/tmp/x; cat /tmp/x >>/etc/passwd")
 		}, []string{"--all-lists"}},
+		"nobody is enrolled yet": {func(m *machine) {
+			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
+			m.shell("rm /home/alice/.otpw")
+		}, []string{"--all-lists"}},
+		"a list that was copied, and not moved": {func(m *machine) {
+			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+			m.shell("cp /home/alice/.otpw /home/keeper/alice; chown keeper:keeper /home/keeper/alice")
+		}, nil},
 		"lists of a keeper": {func(m *machine) {
 			m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 			m.shell("mv /home/alice/.otpw /home/keeper/alice; chown keeper:keeper /home/keeper/alice")

@@ -111,7 +111,7 @@ func makeMachine(t *testing.T) *machine {
 	m.shell("ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/host_key")
 	m.do(os.MkdirAll("/sys/fs/selinux", 0o755))
 
-	for _, dir := range []string{"/etc", "/home", "/var/lib", "/sys", m.modules} {
+	for _, dir := range []string{"/etc", "/home", "/root", "/var/lib", "/sys", m.modules} {
 		saved := "/run/world/saved" + dir
 		m.do(os.MkdirAll(saved, 0o755))
 		m.shell("cp -a " + dir + "/. " + saved)
