@@ -192,7 +192,7 @@ func (c *checker) checkLists() {
 		c.reportSubject(&subjects[i], set)
 	}
 	if all && !set.Nullok && !slices.ContainsFunc(subjects, func(s subject) bool { return s.has() || s.err != nil }) {
-		c.add("list-nobody", "", newList, "nobody on this host has a list")
+		c.add("list-nobody", "", c.newList("NAME"), "nobody on this host has a list")
 	}
 }
 
@@ -226,7 +226,7 @@ func (c *checker) reportSubject(s *subject, set module.Settings) {
 		c.add("list-place", s.Name, "", "%v", s.place)
 	}
 	if s.forgotten != "" {
-		c.add("list-elsewhere", s.Name+": "+s.forgotten, newList, "a list, but lists are looked for elsewhere: there is no %s", s.path)
+		c.add("list-elsewhere", s.Name+": "+s.forgotten, c.newList(s.Name), "a list, but lists are looked for elsewhere: there is no %s", s.path)
 	}
 }
 
@@ -298,16 +298,6 @@ func readSight(out []byte) (s sight, err error) {
 
 var errNotRoot = errors.New("only root can look at the lists of others")
 
-const newList = "otpw-gen --print"
-
-// mends are what helps with what a child found. Root shall not be told to change
-// anything below a path that a user says leads to his list, or chose.
-var mends = map[string]string{
-	"list-none": newList, "list-damaged": newList, "list-expired": newList,
-	"list-exhausted": newList, "list-few": "otpw-gen unlock, or " + newList,
-	"list-cost": "kdf_max_memory= or kdf_max_passes= for the module, or " + newList,
-}
-
 // reportSight says what a child found of somebody's list. What it put into words is
 // quoted: it could look like ours.
 func (c *checker) reportSight(s *subject, set module.Settings) {
@@ -324,27 +314,20 @@ func (c *checker) reportSight(s *subject, set module.Settings) {
 	case s.ID == "list-none" && set.Nullok:
 		c.fine(where, "no list; nullok lets the rest of the stack decide")
 	case s.ID != "":
-		mend := mends[s.ID]
-		switch as := "as " + quoted(s.who.Name) + ": "; {
-		case s.ID == "list-unsafe" && s.Mode:
-			mend = as + "chmod 0600 " + quoted(s.path)
-		case s.ID == "list-unsafe":
-			mend = as + "rm " + quoted(s.path) + ", then " + newList
-		}
-		c.add(s.ID, where, mend, "%q", s.Text)
+		c.add(s.ID, where, c.mendList(s), "%q", s.Text)
 	default:
-		c.reportUsable(where, set, s.sight)
+		c.reportUsable(where, set, s)
 	}
 }
 
 // reportUsable says what is not well with a list that can be used.
-func (c *checker) reportUsable(where string, set module.Settings, s sight) {
+func (c *checker) reportUsable(where string, set module.Settings, s *subject) {
 	before := len(c.findings)
 	if s.Low {
-		c.add("list-low", where, newList, "%d of %d passwords left, or its last day is near", s.Unused, s.Total)
+		c.add("list-low", where, c.newList(s.Name), "%d of %d passwords left, or its last day is near", s.Unused, s.Total)
 	}
 	if s.Three {
-		c.add("list-aside", where, "otpw-gen unlock, if they were not typed where somebody could see them", "prompts were not answered rightly: the next login is asked for three passwords")
+		c.add("list-aside", where, c.unlock(s.Name)+", if they were not typed where somebody could see them", "prompts were not answered rightly: the next login is asked for three passwords")
 	}
 	if s.Far && !set.TrustLocks && !set.LegacyLock && !set.NoLock {
 		c.add("list-remote", where, "the argument trust_locks, or legacy_lock", "it lies on a file system of another host: unless it is said that its locks work, the module does as with legacy_lock")

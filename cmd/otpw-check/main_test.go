@@ -155,7 +155,7 @@ func TestSight(t *testing.T) {
 
 // Words of a user's process look like nothing else, and stay in one line.
 func TestChildText(t *testing.T) {
-	c := &checker{}
+	c := &checker{root: true}
 	text := "\x1b[2J\nok: \". To mend it: rm -r /"
 	of := func(name string, s sight) *subject {
 		return &subject{account: account{Account: otp.Account{Name: name}}, named: true, path: "/x", sight: s}
@@ -167,7 +167,7 @@ func TestChildText(t *testing.T) {
 		t.Fatal(err)
 	}
 	const quoted = `"\x1b[2J\nok: \". To mend it: rm -r /"`
-	want := `error: list-damaged: alice: /x -> "/y\n\"": ` + quoted + ". To mend it: otpw-gen --print\nok: bob: /x: " + quoted + "\nsshd: 1 error, 1 ok\n"
+	want := `error: list-damaged: alice: /x -> "/y\n\"": ` + quoted + ". To mend it: otpw-gen --user alice --print\nok: bob: /x: " + quoted + "\nsshd: 1 error, 1 ok\n"
 	if b.String() != want {
 		t.Errorf("%s\nwant\n%s", b.String(), want)
 	}

@@ -206,7 +206,7 @@ var brokenSshd = []broken{
 	{"passwords", sshd("PasswordAuthentication yes"), "", 1, []string{"warning sshd-password"}},
 	{"keys only", sshd("AuthenticationMethods publickey"), "", 2, []string{"error sshd-methods"}},
 	{"with a method that is off", sshd("AuthenticationMethods publickey hostbased,keyboard-interactive"), "", 2, []string{"error sshd-methods"}},
-	{"of BSD", sshd("AuthenticationMethods keyboard-interactive:bsdauth"), "", 2, []string{"error sshd-methods"}},
+	{"of BSD", sshd("AuthenticationMethods keyboard-interactive:bsdauth"), "", 2, []string{"error sshd-methods", "error sshd-root-out"}},
 	{"a Match block", func(m *machine) {
 		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match User alice Address 192.0.2.0/24", "AuthenticationMethods publickey")...)
 	}, "--user alice", 2, []string{"error sshd-methods  for alice"}},
@@ -241,9 +241,9 @@ func list(commands string) func(m *machine) {
 var brokenLists = []broken{
 	{"no such user", func(*machine) {}, "--user nonesuch", 3, []string{"unchecked user-unknown"}},
 	{"a uid is no name", func(*machine) {}, "--user 2001", 3, []string{"unchecked user-unknown"}},
-	{"no list", list("rm .otpw"), "--user alice", 1, []string{"warning list-none  alice: /home/alice/.otpw"}},
+	{"no list", list("rm .otpw"), "--user alice", 1, []string{"warning list-none  alice: /home/alice/.otpw: .* otpw-gen --user alice --print$"}},
 	{"no list, named beside all", func(*machine) {}, "--all-lists --user keeper", 1, []string{"warning list-none  keeper: /home/keeper/.otpw"}},
-	{"nobody's list", list("rm .otpw"), "--all-lists", 1, []string{"warning list-nobody  otpw-gen"}},
+	{"nobody's list", list("rm .otpw"), "--all-lists", 1, []string{"warning list-nobody  otpw-gen --user NAME --print$"}},
 	{"lists that a new pseudo-user puts out of use", pseudoUser, "", 1, []string{"warning list-elsewhere  alice: /home/alice/.otpw: .* there is no /var/lib/otpw/alice", "warning list-nobody"}},
 	{"the same, of all lists", pseudoUser, "--all-lists", 1, []string{"warning list-elsewhere", "warning list-nobody"}},
 	{"the same, of one", pseudoUser, "--user alice", 1, []string{"warning list-none  /var/lib/otpw/alice", "warning list-elsewhere"}},
@@ -266,10 +266,10 @@ var brokenLists = []broken{
 	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"for all, of all lists", list("chmod 0644 .otpw"), "--all-lists", 2, []string{"error list-unsafe"}},
 	{"for all, of all lists and one", list("chmod 0644 .otpw"), "--all-lists --user keeper", 2, []string{"warning list-none  keeper", "error list-unsafe"}},
-	{"a fifo", list("rm .otpw; mkfifo -m 0600 .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-unsafe  not a regular file.* as alice: rm /home/alice/.otpw, then "}},
+	{"a fifo", list("rm .otpw; mkfifo -m 0600 .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-unsafe  not a regular file.* as alice: rm /home/alice/.otpw, then otpw-gen --user alice --print$"}},
 	{"a link of somebody else's", list("mv .otpw x; ln -s x .otpw; chown -h keeper .otpw"), "--user alice", 2, []string{"error list-unsafe  a link, owned by uid"}},
 	{"too large", list("truncate -s 2M .otpw"), "--user alice", 2, []string{"error list-unsafe  bytes"}},
-	{"damaged", list("sed -i 's/^entries: .*/entries: x/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-damaged  line 3: "}},
+	{"damaged", list("sed -i 's/^entries: .*/entries: x/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-damaged  line 3: .* otpw-gen --user alice --print$"}},
 	{"not a list", list("echo hello >.otpw"), "--user alice", 2, []string{"error list-damaged  line 1"}},
 	{"a closed home", shell("chown root /home/alice; chmod 0700 /home/alice"), "--user alice", 2, []string{"error list-unreadable"}},
 	{"a home that cannot be written", shell("chmod 0500 /home/alice"), "--user alice", 2, []string{"error list-readonly  /home/alice cannot be written"}},
@@ -279,15 +279,15 @@ var brokenLists = []broken{
 		m.t.Cleanup(func() { _ = unix.Unmount("/home", unix.MNT_DETACH) })
 		m.do(unix.Mount("", "/home", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	}, "--user alice", 2, []string{"error list-readonly  read-only file system"}},
-	{"expired", list("sed -i 's/^created: .*/created: 2020-01-01T00:00:00Z\\nexpires: 2020-02-01T00:00:00Z/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-expired"}},
-	{"used up", func(m *machine) { m.revoke(0) }, "--user alice", 2, []string{"error list-exhausted"}},
-	{"few left", func(m *machine) { m.revoke(10) }, "--user alice", 1, []string{"warning list-low  10 of "}},
+	{"expired", list("sed -i 's/^created: .*/created: 2020-01-01T00:00:00Z\\nexpires: 2020-02-01T00:00:00Z/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-expired  otpw-gen --user alice --print$"}},
+	{"used up", func(m *machine) { m.revoke(0) }, "--user alice", 2, []string{"error list-exhausted  otpw-gen --user alice --print$"}},
+	{"few left", func(m *machine) { m.revoke(10) }, "--user alice", 1, []string{"warning list-low  10 of .* otpw-gen --user alice --print$"}},
 	{"too few for three", func(m *machine) {
 		m.revoke(5)
 		m.shell("ln -s damaged /home/alice/.otpw.lock; chown -h alice /home/alice/.otpw.lock")
-	}, "--user alice", 2, []string{"error list-few"}},
-	{"set aside", list("ln -s 001,002,003 .otpw.lock; chown -h alice .otpw.lock"), "--user alice", 1, []string{"warning list-aside"}},
-	{"costs too much", list("sed -i 's/m=1024,t=1/m=1048576,t=1/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-cost  kdf_max_memory="}},
+	}, "--user alice", 2, []string{"error list-few  otpw-gen unlock --user alice, or otpw-gen --user alice --print$"}},
+	{"set aside", list("ln -s 001,002,003 .otpw.lock; chown -h alice .otpw.lock"), "--user alice", 1, []string{"warning list-aside  otpw-gen unlock --user alice, if"}},
+	{"costs too much", list("sed -i 's/m=1024,t=1/m=1048576,t=1/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-cost  kdf_max_memory=.* otpw-gen --user alice --print$"}},
 	{"costs too many passes", list("sed -i 's/m=1024,t=1/m=1024,t=21/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-cost  kdf_max_passes="}},
 	{"costs more than the site wants", func(m *machine) {
 		m.shell("sed -i 's/m=1024,t=1/m=2048,t=1/' /home/alice/.otpw; chown alice /home/alice/.otpw")
@@ -321,6 +321,7 @@ var ordinary = []broken{
 	{"all lists, which is the own", list("chmod 0644 .otpw"), "alice: --all-lists", 2, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "error list-unsafe  as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"files for root only", shell("chmod 0600 /etc/pam.d/sshd"), "alice:", 2, []string{
 		"unchecked not-root", "unchecked sshd-untested", "unchecked pam-unreadable  permission denied", "warning pam-other", "error pam-absent", "error pam-account", "error pam-session"}},
+	{"no own list", list("rm .otpw"), "alice: --user alice", 3, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "warning list-none  otpw-gen --print$"}},
 	{"own list, broken", list("chmod 0644 .otpw"), "alice: --user alice", 2, []string{"unchecked not-root", "unchecked not-root  worker", "unchecked sshd-untested", "error list-unsafe"}},
 }
 
