@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +44,15 @@ type sight struct {
 	// Left and Next are about one that can be used.
 	Unused, Total   int
 	Low, Three, Far bool
-	Mode            bool // it is its mode that is unsafe
+	LastDay         string // if that is near
+	// What helps depends on these.
+	Mode, Owner bool   // it is its mode that is wrong, or its owner; of a folder, too
+	Link        bool   // a link stands for it
+	Alien       bool   // what stands there is no list
+	Lock        bool   // what stands for its lock file is no link
+	ReadOnly    bool   // it lies on a file system that cannot be written
+	Sticky      bool   // everybody may write into its folder, and remove his own files
+	Folder      string // that is in the way
 }
 
 const maxTask = 64 << 10 // bytes
@@ -51,7 +60,7 @@ const maxTask = 64 << 10 // bytes
 // childFindings are what a child may say.
 var childFindings = map[string]bool{
 	"list-none": true, "list-unreachable": true, "list-unsafe": true, "list-damaged": true, "list-unreadable": true, "list-readonly": true,
-	"list-expired": true, "list-exhausted": true, "list-few": true, "list-cost": true,
+	"list-folder": true, "list-expired": true, "list-exhausted": true, "list-few": true, "list-cost": true,
 }
 
 // inspectAsChild is the child's main.
@@ -72,11 +81,15 @@ func (t task) look() sight {
 	if real, err := filepath.EvalSymlinks(t.Path); err == nil {
 		s.Real = real
 	}
+	s.lookAround(t.Path)
 	status, err := otp.Inspect(t.Path)
 	if err != nil {
 		s.ID, s.Text = idOf(err), strings.TrimPrefix(err.Error(), "list "+t.Path+": ")
-		s.Mode = errors.Is(err, otp.ErrMode)
+		s.blame(t.Path, err)
 		return s
+	}
+	if status.Left.Expiring {
+		s.LastDay = otp.LastDay(status.Expires)
 	}
 	s.Unused, s.Total, s.Low, s.Far = status.Left.Unused, status.Left.Total, status.Left.Low(), status.Remote
 	s.About = about(status)
@@ -89,10 +102,80 @@ func (t task) look() sight {
 		s.ID, s.Text = idOf(err), err.Error()
 		return s
 	}
-	if err := t.writable(s.Real); err != nil {
-		s.ID, s.Text = "list-readonly", err.Error()
+	if at, err := t.writable(s.Real); err != nil {
+		s.ID, s.Text = "list-readonly", fmt.Sprintf("%s cannot be written: %v", at, err)
+		s.ReadOnly, s.Mode = errors.Is(err, unix.EROFS), at == s.Real
+		if !s.Mode {
+			s.Folder = at
+			s.Owner = !owns(at)
+		}
 	}
 	return s
+}
+
+// lookAround sees what is beside the list.
+func (s *sight) lookAround(path string) {
+	if fi, err := os.Lstat(path); err == nil {
+		s.Link = fi.Mode().Type() == fs.ModeSymlink
+	}
+	if fi, err := os.Lstat(s.Real + ".lock"); err == nil {
+		s.Lock = fi.Mode().Type() != fs.ModeSymlink
+	}
+	if fi, err := os.Stat(filepath.Dir(path)); err == nil {
+		s.Sticky = fi.Mode()&fs.ModeSticky != 0 && fi.Mode()&0o002 != 0
+	}
+}
+
+// blame says more of an error with which the list cannot be used.
+func (s *sight) blame(path string, err error) {
+	s.Mode = errors.Is(err, otp.ErrMode)
+	switch {
+	case errors.Is(err, otp.ErrFolder):
+		s.Folder = filepath.Dir(path)
+		fi, err := os.Stat(s.Folder)
+		s.Owner = err == nil && fi.Sys().(*syscall.Stat_t).Uid != 0 && !owns(s.Folder)
+	case errors.Is(err, otp.ErrUnsafe):
+		fi, err := os.Lstat(path)
+		s.Owner = err == nil && fi.Mode().IsRegular() && !owns(path)
+	case errors.Is(err, otp.ErrFormat):
+		_, err := otp.Existing(path)
+		s.Alien = errors.Is(err, otp.ErrNotList)
+	case errors.Is(err, fs.ErrPermission):
+		if s.Folder = closed(filepath.Dir(path)); s.Folder == "" {
+			s.Mode = owns(path)
+			return
+		}
+		s.Owner = !owns(s.Folder)
+		s.Text += ": " + whose(s.Folder)
+	}
+}
+
+// owns reports whether a file or folder is this process's.
+func owns(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Sys().(*syscall.Stat_t).Uid == uint32(os.Geteuid())
+}
+
+// closed returns the first folder on the way that this process cannot pass, "" if there is none.
+func closed(dir string) string {
+	if dir != "/" {
+		if before := closed(filepath.Dir(dir)); before != "" {
+			return before
+		}
+	}
+	if errors.Is(unix.Faccessat(unix.AT_FDCWD, dir, unix.X_OK, unix.AT_EACCESS), unix.EACCES) {
+		return dir
+	}
+	return ""
+}
+
+// whose says whose a folder is.
+func whose(dir string) string {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return dir
+	}
+	return fmt.Sprintf("%s is owned by uid %d, with mode %04o", dir, fi.Sys().(*syscall.Stat_t).Uid, fi.Mode().Perm())
 }
 
 // costs reports whether the module refuses the list for the cost of its hash.
@@ -107,18 +190,18 @@ func (t task) costs(s otp.Status) bool {
 	return s.KDF.Memory > memory || s.KDF.Passes > passes
 }
 
-// writable returns why a login could not write the list, or a file beside it.
-func (t task) writable(path string) error {
+// writable returns what a login could not write, the list or its folder, and why.
+func (t task) writable(path string) (at string, err error) {
 	paths := []string{path, filepath.Dir(path)}
 	if t.NoLock {
 		paths = paths[:1]
 	}
 	for _, p := range paths {
 		if err := unix.Faccessat(unix.AT_FDCWD, p, unix.W_OK, unix.AT_EACCESS); err != nil {
-			return fmt.Errorf("%s cannot be written: %w", p, err)
+			return p, err
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // idOf returns the finding that an error about a list is.
@@ -127,7 +210,7 @@ func idOf(err error) string {
 		err error
 		id  string
 	}{
-		{otp.ErrUnreachable, "list-unreachable"}, {otp.ErrNoList, "list-none"}, {otp.ErrUnsafe, "list-unsafe"}, {otp.ErrFormat, "list-damaged"}, {otp.ErrExpired, "list-expired"},
+		{otp.ErrUnreachable, "list-unreachable"}, {otp.ErrNoList, "list-none"}, {otp.ErrFolder, "list-folder"}, {otp.ErrUnsafe, "list-unsafe"}, {otp.ErrFormat, "list-damaged"}, {otp.ErrExpired, "list-expired"},
 		{otp.ErrExhausted, "list-exhausted"}, {otp.ErrTooFew, "list-few"}, {otp.ErrCost, "list-cost"},
 	} {
 		if errors.Is(err, e.err) {
@@ -159,6 +242,7 @@ type subject struct {
 	named bool    // else it is one of all, of whom most have no list
 	path  string
 	place error // there is no place for a list
+	fixed bool  // nobody but root says which folder it is in
 	sight
 	err       error
 	forgotten string // a list where none is looked for
@@ -168,7 +252,7 @@ func (s *subject) where() string { return s.Name + ": " + s.path }
 
 // has reports whether there is a list.
 func (s *subject) has() bool {
-	return s.place == nil && s.ID != "list-none" && s.ID != "list-unreachable"
+	return s.place == nil && s.ID != "list-none" && s.ID != "list-unreachable" && s.ID != "list-folder"
 }
 
 // checkLists looks at the lists of the users that were named, or of all; where lists
@@ -186,6 +270,9 @@ func (c *checker) checkLists() {
 		}
 		return
 	}
+	if refused == nil && !c.checkFolder(keeper, pattern) {
+		return
+	}
 	subjects, all := c.chooseAccounts(pattern != otp.DefaultPlace && refused == nil)
 	child.Each(len(subjects), func(i int) { c.lookAt(&subjects[i], keeper, pattern, set) })
 	for i := range subjects {
@@ -194,6 +281,44 @@ func (c *checker) checkLists() {
 	if all && !set.Nullok && !slices.ContainsFunc(subjects, func(s subject) bool { return s.has() || s.err != nil }) {
 		c.add("list-nobody", "", c.newList("NAME"), "nobody on this host has a list")
 	}
+}
+
+// checkFolder looks at the folder of all lists, where they have one. False: no list
+// in it is of use.
+func (c *checker) checkFolder(keeper *account, pattern string) bool {
+	dir, ok := sharedFolder(pattern)
+	if !ok || !c.root {
+		return true
+	}
+	s := subject{path: dir + "/*", fixed: true}
+	s.who.Name = "root"
+	as, err := lookUp("nobody") // any that is not root: root passes all
+	if keeper != nil {
+		s.who, as, err = *keeper, *keeper, nil
+	}
+	if err != nil {
+		return true
+	}
+	if s.sight, s.err = c.see(as, task{Path: s.path}); s.err != nil {
+		c.add("list-unchecked", dir, "", "%v", s.err)
+		return false
+	}
+	switch {
+	case s.ID == "list-folder" || s.ID == "list-unreachable" || s.ID == "list-unreadable" && keeper != nil:
+		c.add(s.ID, dir, c.mendList(&s), "the folder of all lists: %q", s.Text)
+		return false
+	case s.Sticky:
+		c.addAs(warning, "list-folder", dir, "lists in homes, or user= and a folder of that account", "everybody may write into the folder of all lists: who is the first to make a file can keep its user from having a list")
+	}
+	return true
+}
+
+// sharedFolder returns the folder of all lists; false: it depends on the user.
+func sharedFolder(pattern string) (string, bool) {
+	a, err1 := otp.ListPath(pattern, otp.Account{Name: "a", UID: 1, Home: "/a"})
+	b, err2 := otp.ListPath(pattern, otp.Account{Name: "b", UID: 2, Home: "/b"})
+	dir := filepath.Dir(a)
+	return dir, err1 == nil && err2 == nil && dir == filepath.Dir(b)
 }
 
 // lookAt looks at a list, and, if there is none, for one where none is looked for.
@@ -206,6 +331,7 @@ func (c *checker) lookAt(s *subject, keeper *account, pattern string, set module
 		return
 	}
 	t := task{s.path, set.KDFMaxMemory, set.KDFMaxPasses, set.NoLock}
+	s.fixed = keeper != nil || filepath.Dir(s.path) == filepath.Clean(s.Home)
 	s.sight, s.err = c.see(s.who, t)
 	at, err := otp.ListPath(otp.DefaultPlace, s.Account)
 	if err != nil || at == s.path || s.err != nil || s.has() {
@@ -323,10 +449,15 @@ func (c *checker) reportSight(s *subject, set module.Settings) {
 // reportUsable says what is not well with a list that can be used.
 func (c *checker) reportUsable(where string, set module.Settings, s *subject) {
 	before := len(c.findings)
-	if s.Low {
-		c.add("list-low", where, c.newList(s.Name), "%d of %d passwords left, or its last day is near", s.Unused, s.Total)
+	if s.Low && s.LastDay != "" {
+		c.add("list-low", where, c.newList(s.Name), "its last day is near, %q; %d of %d passwords left", s.LastDay, s.Unused, s.Total)
+	} else if s.Low {
+		c.add("list-low", where, c.newList(s.Name), "%d of %d passwords left", s.Unused, s.Total)
 	}
-	if s.Three {
+	switch {
+	case s.Three && s.Lock:
+		c.add("list-aside", where, s.mendLock(), "what stands in the place of the lock file is none: each login is asked for three passwords")
+	case s.Three:
 		c.add("list-aside", where, c.unlock(s.Name)+", if they were not typed where somebody could see them", "prompts were not answered rightly: the next login is asked for three passwords")
 	}
 	if s.Far && !set.TrustLocks && !set.LegacyLock && !set.NoLock {

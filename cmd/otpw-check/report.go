@@ -92,6 +92,7 @@ var kindsOfFindings = []struct {
 	{"list-unreachable", wrong, "the list's folder is not there, or a link leads nowhere"},
 	{"list-place", wrong, "there is no place for a list of this user"},
 	{"list-unsafe", wrong, "the list has the wrong owner, mode, type or size"},
+	{"list-folder", wrong, "others may write into the list's folder, or it is somebody else's"},
 	{"list-damaged", wrong, "the list cannot be understood"},
 	{"list-unreadable", wrong, "the list cannot be opened"},
 	{"list-readonly", wrong, "the list, or its folder, cannot be written"},

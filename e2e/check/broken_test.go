@@ -148,7 +148,7 @@ var brokenPAM = []broken{
 	{"bad value", auth(otpwLine + " lock_timeout=soon"), "", 1, []string{`warning argument-ignored  lock_timeout=soon`}},
 	{"arguments that exclude each other", auth(otpwLine + " nullok decoy"), "", 2, []string{"error argument-refused  nullok and decoy"}},
 	{"bad file=", auth(otpwLine + " file=x"), "", 2, []string{"error argument-refused  file=x", "warning argument-place"}},
-	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 1, []string{"warning argument-place  /etc/otpw.conf", "warning list-elsewhere", "warning list-nobody"}},
+	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 2, []string{"warning argument-place  /etc/otpw.conf", "error list-unreachable  /var/lib/lists"}},
 	{"user= that otpw-gen does not know", auth(otpwLine + " user=keeper"), "", 1, []string{"warning argument-place  /etc/otpw.conf", "warning list-elsewhere  alice: .*/home/keeper/alice", "warning list-nobody"}},
 	{"user= that there is not", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]", "user=nonesuch") }, "--user alice", 2, []string{"error argument-user"}},
 	{"use_first_pass, alone", auth(otpwLine + " use_first_pass"), "", 2, []string{"error argument-first"}},
@@ -251,17 +251,17 @@ var brokenLists = []broken{
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.shell("cp /home/alice/.otpw /home/keeper/keeper; chown keeper /home/keeper/keeper")
 	}, "", 1, []string{"warning list-elsewhere  alice"}},
-	{"no home", shell("rm -r /home/alice"), "--user alice", 2, []string{"error list-unreachable"}},
+	{"no home", shell("rm -r /home/alice"), "--user alice", 2, []string{"error list-unreachable  install -d -m 0700 -o alice /home/alice$"}},
 	{"no home, with nullok", func(m *machine) {
 		m.shell("rm -r /home/alice")
 		m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
 	}, "--user alice", 2, []string{"error list-unreachable"}},
-	{"link to nothing", list("rm .otpw; ln -s /nonexistent/x .otpw; chown -h alice .otpw"), "--user alice", 2, []string{"error list-unreachable"}},
+	{"link to nothing", list("rm .otpw; ln -s /nonexistent/x .otpw; chown -h alice .otpw"), "--user alice", 2, []string{"error list-unreachable  as alice: rm /home/alice/.otpw, then otpw-gen --user alice --print$"}},
 	{"a name that hides", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.shell("sed 's/^alice:/alice.lock:/;t;d' /etc/passwd >/tmp/x; cat /tmp/x >>/etc/passwd")
 	}, "--user alice.lock", 2, []string{"error list-place  could be mistaken"}},
-	{"another's", list("chown root .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid 0"}},
+	{"another's", list("chown root .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid 0.* if you have put it there yourself: chown -h alice: /home/alice/.otpw; else as alice: rm /home/alice/.otpw, then otpw-gen --user alice --print$"}},
 	{"another's that all can read", list("chown keeper .otpw; chmod 0666 .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid"}},
 	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"for all, of all lists", list("chmod 0644 .otpw"), "--all-lists", 2, []string{"error list-unsafe"}},
@@ -270,15 +270,18 @@ var brokenLists = []broken{
 	{"a link of somebody else's", list("mv .otpw x; ln -s x .otpw; chown -h keeper .otpw"), "--user alice", 2, []string{"error list-unsafe  a link, owned by uid"}},
 	{"too large", list("truncate -s 2M .otpw"), "--user alice", 2, []string{"error list-unsafe  bytes"}},
 	{"damaged", list("sed -i 's/^entries: .*/entries: x/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-damaged  line 3: .* otpw-gen --user alice --print$"}},
-	{"not a list", list("echo hello >.otpw"), "--user alice", 2, []string{"error list-damaged  line 1"}},
-	{"a closed home", shell("chown root /home/alice; chmod 0700 /home/alice"), "--user alice", 2, []string{"error list-unreadable"}},
-	{"a home that cannot be written", shell("chmod 0500 /home/alice"), "--user alice", 2, []string{"error list-readonly  /home/alice cannot be written"}},
-	{"a list that cannot be written", list("chmod 0400 .otpw"), "--user alice", 2, []string{"error list-readonly  .otpw cannot be written"}},
+	{"not a list", list("echo hello >.otpw"), "--user alice", 2, []string{"error list-damaged  line 1.* as alice: mv /home/alice/.otpw /home/alice/.otpw.old, then otpw-gen --user alice --print$"}},
+	{"a closed home", shell("chown root /home/alice; chmod 0700 /home/alice"), "--user alice", 2, []string{"error list-unreadable  permission denied: /home/alice is owned by uid 0, with mode 0700.* chown -h alice: /home/alice$"}},
+	{"a closed folder above", shell("chmod 0700 /home"), "--user alice", 2, []string{"error list-unreadable  /home is owned by uid 0.* chmod a.x /home$"}},
+	{"a list that nobody reads", list("chmod 0000 .otpw"), "--user alice", 2, []string{"error list-unreadable  as alice: chmod 0600 /home/alice/.otpw$"}},
+	{"a home that cannot be written", shell("chmod 0500 /home/alice"), "--user alice", 2, []string{"error list-readonly  /home/alice cannot be written.* as alice: chmod u.rwx /home/alice$"}},
+	{"a home of root's", shell("chown root /home/alice; chmod 0755 /home/alice"), "--user alice", 2, []string{"error list-readonly  chown -h alice: /home/alice$"}},
+	{"a list that cannot be written", list("chmod 0400 .otpw"), "--user alice", 2, []string{"error list-readonly  .otpw cannot be written.* as alice: chmod 0600 /home/alice/.otpw$"}},
 	{"a read-only file system", func(m *machine) {
 		m.do(unix.Mount("/home", "/home", "", unix.MS_BIND, ""))
 		m.t.Cleanup(func() { _ = unix.Unmount("/home", unix.MNT_DETACH) })
 		m.do(unix.Mount("", "/home", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	}, "--user alice", 2, []string{"error list-readonly  read-only file system"}},
+	}, "--user alice", 2, []string{"error list-readonly  read-only file system.* mount that file system for writing"}},
 	{"expired", list("sed -i 's/^created: .*/created: 2020-01-01T00:00:00Z\\nexpires: 2020-02-01T00:00:00Z/' .otpw; chown alice .otpw"), "--user alice", 2, []string{"error list-expired  otpw-gen --user alice --print$"}},
 	{"used up", func(m *machine) { m.revoke(0) }, "--user alice", 2, []string{"error list-exhausted  otpw-gen --user alice --print$"}},
 	{"few left", func(m *machine) { m.revoke(10) }, "--user alice", 1, []string{"warning list-low  10 of .* otpw-gen --user alice --print$"}},
@@ -299,7 +302,45 @@ var brokenLists = []broken{
 	{"keeper's list", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.shell("mv /home/alice/.otpw /home/keeper/alice")
-	}, "--user alice", 2, []string{"error list-unsafe  /home/keeper/alice: .*owned by uid"}},
+	}, "--user alice", 2, []string{"error list-unsafe  /home/keeper/alice: .*owned by uid.* chown -h keeper: /home/keeper/alice$"}},
+	{"a home that others write", shell("chmod 0777 /home/alice"), "--user alice", 2, []string{"error list-folder  folder /home/alice has mode 0777.* chmod go-w /home/alice$"}},
+	{"a home that others write, and no list", shell("chmod 0770 /home/alice; rm /home/alice/.otpw"), "--user alice", 2, []string{"error list-folder  chmod go-w /home/alice$"}},
+	{"a home of somebody else's", shell("chown keeper /home/alice; chmod 0755 /home/alice"), "--user alice", 2, []string{"error list-folder  is owned by uid .* chown -h alice: /home/alice$"}},
+	{"a folder in the home that others write", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "file=~/lists/mine")
+		m.shell("cd /home/alice; mkdir lists; mv .otpw lists/mine; chown -R alice lists; chmod 0777 lists")
+	}, "--user alice", 2, []string{"error list-folder  as alice: chmod go-w /home/alice/lists$"}},
+	{"a folder of all lists that others write", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.shell("chmod 0775 /home/keeper")
+	}, "", 2, []string{"error list-folder  /home/keeper: .* mode 0775.* chmod go-w /home/keeper$"}},
+	{"a folder of all lists that is somebody else's", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.shell("chown alice /home/keeper; chmod 0755 /home/keeper")
+	}, "--user alice", 2, []string{"error list-folder  /home/keeper: .* chown -h keeper: /home/keeper$"}},
+	{"a folder of all lists that is closed", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.shell("chown root /home/keeper; chmod 0700 /home/keeper")
+	}, "", 2, []string{"error list-unreadable  /home/keeper: .* chown -h keeper: /home/keeper$"}},
+	{"a folder of all lists that is not there", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.shell("rm -r /home/keeper")
+	}, "", 2, []string{"error list-unreachable  /home/keeper: .* install -d -m 0700 -o keeper /home/keeper$"}},
+	{"a folder of all lists that is a user's", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "file=/var/lib/lists/%u")
+		m.shell("mkdir /var/lib/lists; chown alice /var/lib/lists")
+	}, "", 2, []string{"error list-folder  /var/lib/lists: .* chown -h root: /var/lib/lists$"}},
+	{"a folder of all lists that is everybody's", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "file=/tmp/%u")
+		m.shell("cp -a /home/alice/.otpw /tmp/alice")
+		m.t.Cleanup(func() { os.Remove("/tmp/alice") })
+	}, "", 1, []string{"warning list-folder  /tmp: everybody may write"}},
+	{"no link in the place of the lock file", list("echo x >.otpw.lock; chown alice .otpw.lock"), "--user alice", 1, []string{"warning list-aside  as alice: rm -r /home/alice/.otpw.lock$"}},
+	{"no link in the place of the lock file, and few left", func(m *machine) {
+		m.revoke(5)
+		m.shell("mkdir /home/alice/.otpw.lock")
+	}, "--user alice", 2, []string{"error list-few  as alice: rm -r /home/alice/.otpw.lock, or otpw-gen --user alice --print$"}},
+	{"last day near", list("sed -i \"s/^created: .*/created: 2020-01-01T00:00:00Z\\nexpires: $(date -u -d 'now + 3 days' +%Y-%m-%dT00:00:00Z)/\" .otpw; chown alice .otpw"), "--user alice", 1, []string{"warning list-low  its last day is near, .2.*80 of 80"}},
 }
 
 // pseudoUser makes the account that keeps all lists, and has none yet.
