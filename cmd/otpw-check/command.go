@@ -45,6 +45,7 @@ type checker struct {
 	site   otp.Site
 	root   bool
 	otpw   []line // auth lines of the module
+	nullok bool   // who has no list can get in, by nullok
 	keyToo bool   // sshd asks PAM only of those who have a key, or something like it
 }
 

@@ -278,7 +278,7 @@ func (c *checker) checkLists() {
 	for i := range subjects {
 		c.reportSubject(&subjects[i], set)
 	}
-	if all && !set.Nullok && !slices.ContainsFunc(subjects, func(s subject) bool { return s.has() || s.err != nil }) {
+	if all && !c.nullok && !slices.ContainsFunc(subjects, func(s subject) bool { return s.has() || s.err != nil }) {
 		c.add("list-nobody", "", c.newList("NAME"), "nobody on this host has a list")
 	}
 }
@@ -437,7 +437,7 @@ func (c *checker) reportSight(s *subject, set module.Settings) {
 	case s.err != nil:
 		c.add("list-unchecked", where, "", "%v", s.err)
 	case !s.named && !s.has(): // most accounts of a system have none
-	case s.ID == "list-none" && set.Nullok:
+	case s.ID == "list-none" && c.nullok:
 		c.fine(where, "no list; nullok lets the rest of the stack decide")
 	case s.ID != "":
 		c.add(s.ID, where, c.mendList(s), "%q", s.Text)

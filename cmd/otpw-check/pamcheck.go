@@ -174,6 +174,7 @@ func (c *checker) judge(stack []line, may returns, missing bool) {
 	default:
 		c.fine(ours, "who gets in needs a one-time password, and something else")
 	}
+	c.judgeNullok(stack, ends)
 	for _, e := range ends {
 		if e.called > 1 {
 			c.add("pam-twice", ours, "take one of the lines out", "there are ways through the stack on which pam_otpw is asked twice")
@@ -207,6 +208,35 @@ func (c *checker) judgeFirst(stack []line, may returns) bool {
 	c.add("argument-first", stack[ours].where(), "take use_first_pass out, or let the other module be `optional`",
 		"use_first_pass takes what was typed for %s, which wants it to be the ordinary password: no text is both, so nobody gets in", moduleAt(stack, typed))
 	return true
+}
+
+// judgeNullok looks whether those without a list get in, as nullok means.
+func (c *checker) judgeNullok(stack []line, ends []end) {
+	c.nullok = slices.ContainsFunc(ends, func(e end) bool { return e.granted && e.called > 0 && e.otpw == ignored })
+	i := slices.IndexFunc(stack, func(l line) bool {
+		set, _, err := module.CheckArgs(c.site.Module, l.args)
+		return l.isOTPW() && set.Nullok && err == nil
+	})
+	if i >= 0 && !c.nullok && slices.ContainsFunc(ends, end.in) {
+		c.add("argument-nullok", c.source(stack[i], "nullok"), "let a line like `auth required pam_unix.so` stand behind it (docs/recipes.md 8), or take nullok out",
+			"who has no list is refused all the same: nullok leaves him to the rest of the stack, and nothing there lets him in")
+	}
+}
+
+// source says where an argument stands that the module takes for a line: there, or in
+// the site's file.
+func (c *checker) source(l line, name string) string {
+	is := func(arg string) bool { return arg == name || strings.HasPrefix(arg, name+"=") }
+	if l.file != "" && slices.ContainsFunc(l.args, is) {
+		return l.where()
+	}
+	where := otp.SitePath
+	for _, a := range c.site.Module {
+		if is(a.Text) {
+			where = fmt.Sprintf("%s line %d", otp.SitePath, a.Line)
+		}
+	}
+	return where
 }
 
 // hole is how bad it is that PAM lets somebody in who has proved nothing to it.

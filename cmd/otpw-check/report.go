@@ -68,6 +68,7 @@ var kindsOfFindings = []struct {
 	{"argument-refused", wrong, "the module refuses all logins because of its arguments"},
 	{"argument-user", wrong, "the account of the argument user= does not exist"},
 	{"argument-place", warning, "otpw-gen looks for lists elsewhere: file= or user= stand in PAM's configuration only"},
+	{"argument-nullok", warning, "nullok, and nothing lets in who has no list"},
 	{"argument-first", wrong, "use_first_pass, and nothing before the module asks for a password, or nothing that lets a one-time password pass"},
 	{"site", wrong, "/etc/otpw.conf has a mistake"},
 	{"decoy-state", wrong, "the secret of decoys is missing, or has the wrong owner or mode"},

@@ -131,6 +131,8 @@ var brokenPAM = []broken{
 		m.sshd("AuthenticationMethods publickey,keyboard-interactive")
 	}, "", 2, []string{"warning pam-everybody  authinfo_unavail", "error sshd-root-out"}},
 	{"nullok and permit", auth("auth required pam_otpw.so nullok", "auth required pam_permit.so"), "", 2, []string{"error pam-no-list"}},
+	{"nullok, and nothing behind", auth(otpwLine + " nullok"), "", 1, []string{"warning argument-nullok  sshd line 1: .* refused all the same"}},
+	{"nullok, and nothing behind, of one", func(m *machine) { m.pam(otpwLine + " nullok"); m.shell("rm /home/alice/.otpw") }, "--user alice", 1, []string{"warning argument-nullok", "warning list-none"}},
 	{"password instead", auth("auth sufficient pam_otpw.so", "auth required pam_unix.so"), "", 1, []string{"warning pam-instead  line 2 .pam_unix.so"}},
 	{"network instead", auth("auth sufficient pam_otpw.so", "auth sufficient pam_succeed_if.so user = x", "auth required pam_deny.so"), "", 1, []string{"warning pam-instead  line 2 .pam_succeed_if.so"}},
 	{"twice", auth(otpwLine, otpwLine), "", 1, []string{"warning pam-twice"}},
@@ -168,7 +170,7 @@ var brokenPAM = []broken{
 	{"site: bad limit", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[generator]", "least_entropy=many", "[module]", "file=~/%u", "nullok")
 		m.shell("mv /home/alice/.otpw /home/alice/alice")
-	}, "--user alice", 2, []string{"error site  line 2: .*many.*: nobody can make a list"}},
+	}, "--user alice", 2, []string{"error site  line 2: .*many.*: nobody can make a list", "warning argument-nullok  /etc/otpw.conf line 5"}},
 	{"site: written by others", func(m *machine) { m.write("/etc/otpw.conf", 0o666, "[module]") }, "", 2, []string{"error site  mode is 0666"}},
 	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file"}},
 	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* chmod 0600"}},

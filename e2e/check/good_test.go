@@ -68,6 +68,10 @@ func TestGood(t *testing.T) {
 			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth required pam_unix.so")
 			m.shell("rm /home/alice/.otpw")
 		}, []string{"--user", "alice"}},
+		"nullok behind the password": {func(m *machine) {
+			m.pam("auth required pam_unix.so", otpwLine+" nullok")
+			m.shell("rm /home/alice/.otpw")
+		}, []string{"--user", "alice"}},
 		"no list needed at the console": {func(m *machine) {
 			m.pam("auth [success=done ignore=ignore default=die] pam_otpw.so nullok", "auth sufficient pam_succeed_if.so tty = tty1", "auth required pam_deny.so")
 		}, nil},
