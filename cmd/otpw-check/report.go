@@ -76,6 +76,7 @@ var kindsOfFindings = []struct {
 	{"sshd-missing", unchecked, "there is no sshd"},
 	{"sshd-untested", unchecked, "sshd does not say what its settings are"},
 	{"sshd-settings", wrong, "sshd refuses its settings: it cannot start again"},
+	{"sshd-reload", warning, "the running sshd has not read a file since it was changed"},
 	{"sshd-pam", wrong, "sshd does not ask PAM"},
 	{"sshd-keyboard", wrong, "sshd has keyboard-interactive logins turned off"},
 	{"sshd-password", warning, "sshd takes passwords before anybody has seen the number"},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ type sshdAnswer struct {
 	where string // file, and for whom
 	user  string // "": outside of Match blocks
 	set   map[string]string
+	trail
 }
 
 // checkSshd looks at sshd's settings: for everybody, and for each user that was named,
@@ -78,19 +80,20 @@ func (c *checker) checkSshd() {
 
 // askSshd asks sshd for what holds for a user. False: it does not say.
 func (c *checker) askSshd(user string) (a sshdAnswer, ok bool) {
-	args := []string{"-T"}
+	args := []string{"-T", "-ddd"} // which says where a setting stands
 	file := sshdFile
 	if c.sshdConfig != "" {
 		file = c.sshdConfig
 		args = append(args, "-f", file)
 	}
-	a.where, a.user = file, user
+	a.where, a.user, a.main = file, user, file
 	if user != "" {
 		a.where += " for " + user
 		args = append(args, "-C", "user="+user+",host="+c.from+",addr="+c.from)
 	}
 	stdout, stderr, err := runTool("sshd", args...)
-	switch message := strings.TrimSpace(stderr); {
+	message := a.follow(stderr)
+	switch {
 	case errors.Is(err, errNoTool):
 		c.add("sshd-missing", "", "", "there is no sshd in %s", strings.Join(toolFolders, ", "))
 		return a, false
@@ -102,12 +105,25 @@ func (c *checker) askSshd(user string) (a sshdAnswer, ok bool) {
 		c.add("sshd-untested", a.where, "mkdir -m 0755 /run/sshd, or start sshd", "sshd -T: %s", lastLine(message, err))
 		return a, false
 	case err != nil:
-		c.add("sshd-settings", a.where, "", "sshd refuses its settings: %s", lastLine(message, err))
+		c.add("sshd-settings", a.where, "", "sshd refuses its settings: %s", complaint(message, err))
 		return a, false
 	}
 	a.set = parseSshd(stdout)
 	return a, true
 }
+
+// complaint is the first thing that sshd has against a line; what it says at the end
+// is only that there is one.
+func complaint(message string, err error) string {
+	for _, l := range strings.Split(message, "\n") {
+		if lineNumber.MatchString(l) && !strings.Contains(strings.ToLower(l), "deprecated") {
+			return lastLine(strings.TrimSpace(l), err)
+		}
+	}
+	return lastLine(message, err)
+}
+
+var lineNumber = regexp.MustCompile(`\bline [0-9]+`)
 
 // lastLine is what a program said at the end: what comes before may be warnings.
 func lastLine(message string, err error) string {
@@ -134,14 +150,15 @@ func parseSshd(out string) map[string]string {
 func (c *checker) judgeSshd(a sshdAnswer) {
 	before := len(c.findings)
 	if a.set["usepam"] != "yes" {
-		c.add("sshd-pam", a.where, "UsePAM yes, before any other", "UsePAM is %s: sshd does not ask PAM", a.set["usepam"])
+		c.add("sshd-pam", a.where, a.cure("UsePAM", "yes"), "%s: sshd does not ask PAM", a.says("UsePAM"))
 	}
 	if a.set["kbdinteractiveauthentication"] != "yes" {
-		c.add("sshd-keyboard", a.where, "KbdInteractiveAuthentication yes, before any other", "KbdInteractiveAuthentication is %s: nobody can be asked for a one-time password", a.set["kbdinteractiveauthentication"])
+		c.add("sshd-keyboard", a.where, a.cure("KbdInteractiveAuthentication", "yes"), "%s: nobody can be asked for a one-time password", a.says("KbdInteractiveAuthentication"))
 	}
 	if a.set["passwordauthentication"] == "yes" {
-		c.add("sshd-password", a.where, "PasswordAuthentication no, before any other", "PasswordAuthentication is yes: sshd takes a password before anybody has seen the number, and a failed one breaks off the login")
+		c.add("sshd-password", a.where, a.cure("PasswordAuthentication", "no"), "%s: sshd takes a password before anybody has seen the number, and a failed one breaks off the login", a.says("PasswordAuthentication"))
 	}
+	c.checkReload(a)
 	if a.user == "root" {
 		c.judgeRoot(a, true)
 	}

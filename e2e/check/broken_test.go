@@ -188,7 +188,7 @@ var brokenPAM = []broken{
 }
 
 var brokenSshd = []broken{
-	{"bad settings", sshd("Nonesuch yes"), "", 2, []string{"error sshd-settings  Nonesuch|terminating"}},
+	{"bad settings", sshd("Nonesuch yes"), "", 2, []string{"error sshd-settings  /etc/ssh/sshd_config: line 1: Bad configuration option: Nonesuch"}},
 	{"no folder of sshd's", func(m *machine) {
 		m.do(os.Remove("/run/sshd"))
 		m.t.Cleanup(func() { _ = os.Mkdir("/run/sshd", 0o755) })
@@ -198,13 +198,29 @@ var brokenSshd = []broken{
 		m.t.Cleanup(func() { _ = os.Mkdir("/run/sshd", 0o755) })
 		m.pam("auth [success=ok authinfo_unavail=ignore default=die] pam_otpw.so", "auth required pam_permit.so")
 	}, "", 2, []string{"unchecked sshd-untested", "error pam-everybody"}},
-	{"UsePAM no", sshd("UsePAM no"), "", 2, []string{"error sshd-pam  UsePAM yes"}},
+	{"UsePAM no", sshd("UsePAM no"), "", 2, []string{"error sshd-pam  UsePAM is no ./etc/ssh/sshd_config line 1.*UsePAM yes, before any other, in /etc/ssh/sshd_config, then systemctl reload"}},
 	{"capitals in the service", sshd("UsePAM no"), "--service SSHD", 2, []string{"error sshd-pam"}},
 	{"no keyboard", sshd("KbdInteractiveAuthentication no"), "", 2, []string{"error sshd-keyboard"}},
 	{"no keyboard in a file of its own", func(m *machine) {
 		m.write("/etc/ssh/sshd_config.d/50-cloud.conf", 0o644, "KbdInteractiveAuthentication no")
 		m.sshd("Include /etc/ssh/sshd_config.d/*.conf")
-	}, "", 2, []string{"error sshd-keyboard"}},
+	}, "", 2, []string{"error sshd-keyboard  is no ./etc/ssh/sshd_config.d/50-cloud.conf line 1.: .* yes in /etc/ssh/sshd_config.d/00-otpw.conf, then systemctl reload ssh"}},
+	{"a file that is not included", func(m *machine) {
+		m.write("/etc/ssh/sshd_config.d/00-otpw", 0o644, "KbdInteractiveAuthentication yes")
+		m.sshd("Include /etc/ssh/sshd_config.d/*.conf", "ChallengeResponseAuthentication no")
+	}, "", 2, []string{"error sshd-keyboard  is no ./etc/ssh/sshd_config line 2.: .* yes in /etc/ssh/sshd_config.d/00-otpw.conf"}},
+	{"passwords by default", func(m *machine) {
+		m.write("/etc/ssh/sshd_config", 0o644, goodSshd[:3]...)
+	}, "", 1, []string{"warning sshd-password  PasswordAuthentication is yes by default"}},
+	{"bad settings in a file of its own", func(m *machine) {
+		m.write("/etc/ssh/sshd_config.d/50-cloud.conf", 0o644, "# x", "Nonesuch no")
+		m.sshd("Include /etc/ssh/sshd_config.d/*.conf")
+	}, "", 2, []string{"error sshd-settings  refuses its settings: /etc/ssh/sshd_config.d/50-cloud.conf: line 2: Bad configuration option: Nonesuch"}},
+	{"not reloaded", func(m *machine) {
+		m.write("/etc/ssh/sshd_config.d/50-cloud.conf", 0o644, "# x")
+		m.daemon("Include /etc/ssh/sshd_config.d/*.conf")
+		m.shell("touch -d '30 minutes ago' /etc/ssh/sshd_config.d/50-cloud.conf")
+	}, "", 1, []string{"warning sshd-reload  /etc/ssh/sshd_config.d/50-cloud.conf: .* systemctl reload ssh"}},
 	{"passwords", sshd("PasswordAuthentication yes"), "", 1, []string{"warning sshd-password"}},
 	{"keys only", sshd("AuthenticationMethods publickey"), "", 2, []string{"error sshd-methods"}},
 	{"with a method that is off", sshd("AuthenticationMethods publickey hostbased,keyboard-interactive"), "", 2, []string{"error sshd-methods"}},
@@ -214,7 +230,7 @@ var brokenSshd = []broken{
 	}, "--user alice", 2, []string{"error sshd-methods  for alice"}},
 	{"a Match block for an address", func(m *machine) {
 		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match Address 2001:db8::/32", "KbdInteractiveAuthentication no")...)
-	}, "--user alice --from 2001:db8::7", 2, []string{"error sshd-keyboard  for alice"}},
+	}, "--user alice --from 2001:db8::7", 2, []string{"error sshd-keyboard  for alice: .* is no ./etc/ssh/sshd_config line 6.: .* yes in /etc/ssh/sshd_config line 6, then"}},
 	{"root", shell("cp /home/alice/.otpw /root/.otpw"), "--user root", 1, []string{"warning sshd-root"}},
 	{"root with a key that is not enough", sshd("AuthenticationMethods publickey,keyboard-interactive"), "", 2, []string{"error sshd-root-out  for root: .* without-password .*`Match User root`"}},
 	{"the same for a user", sshd("AuthenticationMethods publickey,keyboard-interactive"), "--user alice", 2, []string{"error sshd-root-out"}},
