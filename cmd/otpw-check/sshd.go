@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -164,7 +165,7 @@ func (c *checker) judgeSshd(a sshdAnswer) {
 	}
 	c.judgeMethods(a)
 	if len(c.findings) == before {
-		c.fine(a.where, "sshd asks PAM, by keyboard-interactive")
+		c.fine(a.where, "sshd's files say that it asks PAM, by keyboard-interactive; it reads them when it starts, and with systemctl reload ssh")
 	}
 }
 
@@ -235,7 +236,12 @@ func (c *checker) judgeMethods(a sshdAnswer) {
 			c.keyToo = false // which asks PAM, too
 		}
 	}
-	if !asked {
+	at := a.decides["authenticationmethods"]
+	switch {
+	case asked:
+	case at.match && len(ways) > 0: // an exception, such as for emergencies
+		c.addAs(warning, "sshd-methods", a.where, fmt.Sprintf("nothing, if that is meant; else take %v out", at), "AuthenticationMethods is %s in a Match block: a login without a one-time password", a.set["authenticationmethods"])
+	default:
 		c.add("sshd-methods", a.where, "AuthenticationMethods publickey "+keyboard, "AuthenticationMethods is %s: no way in has keyboard-interactive, with all methods beside it turned on", a.set["authenticationmethods"])
 	}
 }

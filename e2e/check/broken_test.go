@@ -227,6 +227,9 @@ var brokenSshd = []broken{
 	{"of BSD", sshd("AuthenticationMethods keyboard-interactive:bsdauth"), "", 2, []string{"error sshd-methods", "error sshd-root-out"}},
 	{"a Match block", func(m *machine) {
 		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match User alice Address 192.0.2.0/24", "AuthenticationMethods publickey")...)
+	}, "--user alice", 1, []string{"warning sshd-methods  for alice: .* nothing, if that is meant; else take /etc/ssh/sshd_config line 6 out"}},
+	{"a Match block with a method that is off", func(m *machine) {
+		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match User alice", "AuthenticationMethods hostbased")...)
 	}, "--user alice", 2, []string{"error sshd-methods  for alice"}},
 	{"a Match block for an address", func(m *machine) {
 		m.write("/etc/ssh/sshd_config", 0o644, append(slices.Clone(goodSshd), "Match Address 2001:db8::/32", "KbdInteractiveAuthentication no")...)
