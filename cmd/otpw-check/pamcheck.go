@@ -21,6 +21,26 @@ const (
 	sessionLine  = "session optional pam_otpw.so"
 )
 
+// insteadOf is the line that asks everybody, and where.
+func insteadOf(l line) string { return requiredLine + " in the place of " + l.stand() }
+
+// insteadOfBoth is the same for two lines, of which one is pam_otpw's.
+func insteadOfBoth(ours, l line) string {
+	if ours.stand() == l.stand() { // both are in what it includes
+		return requiredLine + " in the place of " + l.where() + ", and take " + ours.where() + " out"
+	}
+	return insteadOf(l) + ", and take " + ours.stand() + " out"
+}
+
+// mendAbsent is that line in the place of what asks for a password, if that is a line of the service's own.
+func mendAbsent(stack []line, other bool) string {
+	i := slices.IndexFunc(stack, func(l line) bool { return classOf(l) == classProof && !l.substack && l.module != "" })
+	if i < 0 || other {
+		return requiredLine
+	}
+	return insteadOf(stack[i])
+}
+
 // checkService looks at the service's PAM configuration, and at the module where
 // that says it is.
 func (c *checker) checkService() {
@@ -86,7 +106,7 @@ func (c *checker) checkAuth(s *service) {
 	missing := c.missing(stack)
 	i := slices.IndexFunc(stack, line.isOTPW)
 	if i < 0 {
-		c.add("pam-absent", s.main(), requiredLine, "no auth line, neither there nor in what it includes, names pam_otpw.so")
+		c.add("pam-absent", s.main(), mendAbsent(stack, other), "no auth line, neither there nor in what it includes, names pam_otpw.so")
 		c.checkArguments(line{}) // those of the site
 		return
 	}
@@ -158,7 +178,8 @@ func (c *checker) returns(missing map[string]bool) returns {
 
 // judge says what is wrong with the ends that an auth stack may come to.
 func (c *checker) judge(stack []line, may returns, missing bool) {
-	ours := stack[slices.IndexFunc(stack, line.isOTPW)].where()
+	first := slices.IndexFunc(stack, line.isOTPW)
+	ours := stack[first].where()
 	ends := explore(stack, may)
 	switch {
 	case !slices.ContainsFunc(ends, func(e end) bool { return e.called > 0 }):
@@ -168,7 +189,7 @@ func (c *checker) judge(stack []line, may returns, missing bool) {
 	case missing: // that is what is wrong
 	case !slices.ContainsFunc(ends, end.in) && c.judgeFirst(stack, may):
 	case !slices.ContainsFunc(ends, end.in):
-		c.add("pam-nobody", ours, requiredLine, "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
+		c.add("pam-nobody", ours, insteadOf(stack[first])+", with nothing beside it that denies", "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
 	case slices.ContainsFunc(ends, func(e end) bool { return e.in() && e.proof == 0 }):
 		c.fine(ours, "who has a one-time password gets in")
 	default:
@@ -275,13 +296,14 @@ func (c *checker) judgeIgnored(ours string, t trace) {
 
 // judgeRefused is about who gets in after a refusal.
 func (c *checker) judgeRefused(stack []line, ours string, t trace) {
+	mine := stack[slices.IndexFunc(stack, line.isOTPW)]
 	switch {
 	case t.proof > 0:
-		c.add("pam-instead", ours, requiredLine, "who is refused by it can get in with %s", moduleAt(stack, t.proof))
+		c.add("pam-instead", ours, insteadOfBoth(mine, stack[t.proof-1]), "who is refused by it can get in with %s", moduleAt(stack, t.proof))
 	case t.chosen > 0:
-		c.add("pam-instead", ours, requiredLine, "who is refused by it can get in depending on what %s says", moduleAt(stack, t.chosen))
+		c.add("pam-instead", ours, insteadOfBoth(mine, stack[t.chosen-1]), "who is refused by it can get in depending on what %s says", moduleAt(stack, t.chosen))
 	default:
-		c.addAs(c.hole(), "pam-everybody", ours, requiredLine, "whom it refuses is let in all the same (%s)", resultNames[t.otpw])
+		c.addAs(c.hole(), "pam-everybody", ours, insteadOf(mine), "whom it refuses is let in all the same (%s)", resultNames[t.otpw])
 	}
 }
 
@@ -289,7 +311,7 @@ func (c *checker) judgeRefused(stack []line, ours string, t trace) {
 func (c *checker) judgeWithout(stack []line, ends []end) {
 	for _, e := range ends {
 		if e.granted && e.proof == 0 && e.chosen == 0 {
-			c.addAs(c.hole(), "pam-everybody", stack[0].where(), requiredLine, "nobody has to prove anything")
+			c.addAs(c.hole(), "pam-everybody", stack[0].where(), insteadOf(stack[0]), "nobody has to prove anything")
 		}
 	}
 }

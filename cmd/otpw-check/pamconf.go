@@ -30,8 +30,18 @@ type line struct {
 	control [results]action
 	module  string // as written; "": none, PAM denies here
 	args    []string
+	top     *line  // that of the service's own file by which it is there; nil: itself
+	text    string // as written, blanks made one
 	// substack marks where one begins; nothing is called there.
 	substack bool
+}
+
+// stand says which line of the service's own file it is, or is there by.
+func (l line) stand() string {
+	if l.top != nil {
+		return l.top.stand()
+	}
+	return fmt.Sprintf("`%s` (%s)", l.text, l.where())
 }
 
 func (l line) where() string { return fmt.Sprintf("%s line %d", l.file, l.number) }
@@ -224,7 +234,11 @@ func (r *pamReader) read(name, kind string, depth, level int) ([]line, error) {
 	}
 	var lines []line
 	for _, t := range texts {
-		lines = append(lines, r.parse(t, path, kind, depth, level)...)
+		top := line{file: path, number: t.number, text: strings.Join(strings.Fields(t.string), " ")}
+		for _, l := range r.parse(t, path, kind, depth, level) {
+			l.top = &top
+			lines = append(lines, l)
+		}
 	}
 	return lines, nil
 }

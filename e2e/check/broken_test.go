@@ -83,7 +83,7 @@ var brokenModule = []broken{
 }
 
 var brokenPAM = []broken{
-	{"not there", auth("auth required pam_unix.so"), "", 2, []string{"error pam-absent  /etc/pam.d/sshd: .* auth required pam_otpw.so"}},
+	{"not there", auth("auth required pam_unix.so"), "", 2, []string{"error pam-absent  /etc/pam.d/sshd: .* auth required pam_otpw.so in the place of `auth required pam_unix.so` ./etc/pam.d/sshd line 1.$"}},
 	{"not there, everybody in", auth("auth required pam_permit.so"), "", 2, []string{"error pam-absent"}},
 	{"no files", shell("rm -r /etc/pam.d; mkdir /etc/pam.d"), "", 2, []string{"error pam-missing"}},
 	{"no file of its own", shell("mv /etc/pam.d/sshd /etc/pam.d/other"), "", 1, []string{"warning pam-other"}},
@@ -109,7 +109,7 @@ var brokenPAM = []broken{
 	{"sufficient permit before", auth("auth sufficient pam_permit.so", otpwLine), "", 2, []string{"error pam-unreached", "error pam-everybody  nobody has to prove anything"}},
 	{"die before", auth("auth requisite pam_deny.so", otpwLine), "", 2, []string{"error pam-unreached"}},
 	{"jump over", auth("auth [default=1] pam_permit.so", otpwLine, "auth required pam_permit.so"), "", 2, []string{"error pam-unreached", "error pam-everybody"}},
-	{"deny before", auth("auth required pam_deny.so", otpwLine), "", 2, []string{"error pam-nobody"}},
+	{"deny before", auth("auth required pam_deny.so", otpwLine), "", 2, []string{"error pam-nobody  in the place of `auth required pam_otpw.so` ./etc/pam.d/sshd line 2., with nothing beside it that denies"}},
 	{"deny behind", auth("auth sufficient pam_unix.so", otpwLine, "auth required pam_deny.so"), "", 2, []string{"warning pam-before  line 1 .pam_unix.so", "error pam-nobody"}},
 	{"jump to nothing", auth("auth [success=1 default=die] pam_otpw.so", "auth requisite pam_deny.so"), "", 2, []string{"error pam-nobody"}},
 	{"password before", auth("auth sufficient pam_unix.so", otpwLine), "", 1, []string{"warning pam-before  line 1 .pam_unix.so.: lets in whom it accepts"}},
@@ -133,7 +133,15 @@ var brokenPAM = []broken{
 	{"nullok and permit", auth("auth required pam_otpw.so nullok", "auth required pam_permit.so"), "", 2, []string{"error pam-no-list"}},
 	{"nullok, and nothing behind", auth(otpwLine + " nullok"), "", 1, []string{"warning argument-nullok  sshd line 1: .* refused all the same"}},
 	{"nullok, and nothing behind, of one", func(m *machine) { m.pam(otpwLine + " nullok"); m.shell("rm /home/alice/.otpw") }, "--user alice", 1, []string{"warning argument-nullok", "warning list-none"}},
-	{"password instead", auth("auth sufficient pam_otpw.so", "auth required pam_unix.so"), "", 1, []string{"warning pam-instead  line 2 .pam_unix.so"}},
+	{"password instead", auth("auth sufficient pam_otpw.so", "auth required pam_unix.so"), "", 1, []string{"warning pam-instead  line 2 .pam_unix.so.* auth required pam_otpw.so in the place of `auth required pam_unix.so` ./etc/pam.d/sshd line 2., and take `auth sufficient pam_otpw.so` ./etc/pam.d/sshd line 1. out$"}},
+	{"Debian's password instead", func(m *machine) {
+		m.write("/etc/pam.d/common", 0o644, "auth [success=1 default=ignore] pam_unix.so nullok", "auth requisite pam_deny.so", "auth required pam_permit.so")
+		m.pam("auth sufficient pam_otpw.so", "@include  common")
+	}, "", 1, []string{"warning pam-instead  with /etc/pam.d/common line 1 .pam_unix.so.* in the place of `@include common` ./etc/pam.d/sshd line 2., and take"}},
+	{"both in what is included", func(m *machine) {
+		m.write("/etc/pam.d/common", 0o644, "auth sufficient pam_otpw.so", "auth required pam_unix.so")
+		m.pam("auth include common")
+	}, "", 1, []string{"warning pam-instead  in the place of /etc/pam.d/common line 2, and take /etc/pam.d/common line 1 out$"}},
 	{"network instead", auth("auth sufficient pam_otpw.so", "auth sufficient pam_succeed_if.so user = x", "auth required pam_deny.so"), "", 1, []string{"warning pam-instead  line 2 .pam_succeed_if.so"}},
 	{"twice", auth(otpwLine, otpwLine), "", 1, []string{"warning pam-twice"}},
 	{"account denies", shell("sed -i 's/account.*/account required pam_deny.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-account"}},

@@ -160,7 +160,7 @@ func TestText(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	m.pam("auth optional pam_otpw.so", "auth required pam_permit.so")
-	want := "error: pam-everybody: /etc/pam.d/sshd line 1: whom it refuses is let in all the same (auth_err). To mend it: auth required pam_otpw.so\n"
+	want := "error: pam-everybody: /etc/pam.d/sshd line 1: whom it refuses is let in all the same (auth_err). To mend it: auth required pam_otpw.so in the place of `auth optional pam_otpw.so` (/etc/pam.d/sshd line 1)\n"
 	if r := m.Run(t, nil, "", m.program); r.Status != 2 || !strings.Contains(r.Stdout, want) {
 		t.Errorf("%+v", r)
 	}
