@@ -42,11 +42,23 @@ func tryLogin(service string, args []string) (accepted bool, err error) {
 		}
 	}
 	if err != nil {
-		t.say(fmt.Sprintf("Refused: %v. The log says why: journalctl -g pam_otpw, or grep pam_otpw /var/log/auth.log", err))
+		t.say(fmt.Sprintf("Refused: %v. %s", err, whyRefused(tx.GetEnv(noticeEnv) != "")))
 		return false, nil
 	}
 	t.say("Accepted. No session was opened.")
 	return true, nil
+}
+
+// noticeEnv is what pam_otpw leaves for the session when it has accepted, if it has a
+// notice: see pam/entry/pam_otpw.c.
+const noticeEnv = "OTPW_NOTICE"
+
+// whyRefused says where to look.
+func whyRefused(accepted bool) string {
+	if accepted {
+		return "pam_otpw has accepted, something behind it has refused: journalctl -g 'pam_', or grep 'pam_' /var/log/auth.log"
+	}
+	return "The log says why: journalctl -g pam_otpw, or grep pam_otpw /var/log/auth.log. If it says result=accepted, something behind pam_otpw has refused: look for 'pam_'"
 }
 
 // A terminal is that of whoever runs the program, whatever its input and output are.

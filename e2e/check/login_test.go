@@ -55,8 +55,10 @@ func TestLoginRefused(t *testing.T) {
 		behind  string
 		want    string
 	}{
-		"wrong password": {func(*machine) {}, "x", `Refused: Authentication failure`},
-		"account":        {shell("sed -i 's/account.*/account required pam_deny.so/' /etc/pam.d/sshd"), "", `Refused: the password was accepted, but not the account`},
+		"wrong password": {func(*machine) {}, "x", `Refused: Authentication failure. The log says why: journalctl -g pam_otpw,`},
+		"account":        {shell("sed -i 's/account.*/account required pam_deny.so/' /etc/pam.d/sshd"), "", `Refused: the password was accepted, but not the account: .*\. pam_otpw has accepted, something behind it has refused`},
+		"behind":         {auth(otpwLine, "auth required pam_deny.so"), "", `Refused: .*\. pam_otpw has accepted, something behind it has refused`},
+		"silent":         {auth(otpwLine+" silent", "auth required pam_deny.so"), "", `Refused: .*\. The log says why: .* If it says result=accepted`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := begin(t)
