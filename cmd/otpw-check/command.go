@@ -120,22 +120,14 @@ func (c *checker) run(args []string) error {
 	if !c.root {
 		c.add("not-root", "", "sudo otpw-check", "not all can be looked at without root's rights")
 	}
-	site, err := otp.ReadSite(otp.SitePath)
-	var se *otp.SiteError
-	if errors.As(err, &se) {
-		what := "all logins are refused"
-		if se.Limits {
-			what = "nobody can make a list"
-		}
-		c.add("site", otp.SitePath, "", "%s: %s", strings.TrimPrefix(se.Error(), otp.SitePath+": "), what)
-	}
-	c.site = site
+	c.checkSite()
 	if strings.EqualFold(c.service, "sshd") || c.sshdConfig != "" {
 		c.checkSshd()
 	}
 	c.checkService()
 	c.checkSELinux()
 	c.checkLists()
+	var err error
 	if c.json {
 		err = c.writeJSON(os.Stdout, c.service, c.verbose)
 	} else {

@@ -117,7 +117,7 @@ func (c *checker) checkAuth(s *service) {
 			c.checkArguments(l)
 			asks := func(l line) bool { return classOf(l) == classProof && !l.substack && l.module != "" }
 			if c.settings(l).AskNever && !slices.ContainsFunc(stack[:n], asks) {
-				c.add("argument-first", l.where(), "take use_first_pass out", "use_first_pass, and nothing before it asks for a password: nobody gets in with a one-time password")
+				c.add("argument-first", c.source(l, "use_first_pass"), "take use_first_pass out", "use_first_pass, and nothing before it asks for a password: nobody gets in with a one-time password")
 			}
 		}
 	}
@@ -226,7 +226,7 @@ func (c *checker) judgeFirst(stack []line, may returns) bool {
 		return false
 	}
 	ours := slices.IndexFunc(stack, func(l line) bool { return l.isOTPW() && c.settings(l).AskNever })
-	c.add("argument-first", stack[ours].where(), "take use_first_pass out, or let the other module be `optional`",
+	c.add("argument-first", c.source(stack[ours], "use_first_pass"), "take use_first_pass out, or let the other module be `optional`",
 		"use_first_pass takes what was typed for %s, which wants it to be the ordinary password: no text is both, so nobody gets in", moduleAt(stack, typed))
 	return true
 }
@@ -242,22 +242,6 @@ func (c *checker) judgeNullok(stack []line, ends []end) {
 		c.add("argument-nullok", c.source(stack[i], "nullok"), "let a line like `auth required pam_unix.so` stand behind it (docs/recipes.md 8), or take nullok out",
 			"who has no list is refused all the same: nullok leaves him to the rest of the stack, and nothing there lets him in")
 	}
-}
-
-// source says where an argument stands that the module takes for a line: there, or in
-// the site's file.
-func (c *checker) source(l line, name string) string {
-	is := func(arg string) bool { return arg == name || strings.HasPrefix(arg, name+"=") }
-	if l.file != "" && slices.ContainsFunc(l.args, is) {
-		return l.where()
-	}
-	where := otp.SitePath
-	for _, a := range c.site.Module {
-		if is(a.Text) {
-			where = fmt.Sprintf("%s line %d", otp.SitePath, a.Line)
-		}
-	}
-	return where
 }
 
 // hole is how bad it is that PAM lets somebody in who has proved nothing to it.
@@ -402,7 +386,7 @@ func (c *checker) checkArguments(l line) {
 	var site *otp.SiteError
 	switch {
 	case errors.As(err, &site):
-		c.add("site", fmt.Sprintf("%s line %d", otp.SitePath, site.Line), "", "%s: all logins are refused", site.Reason)
+		c.reportSite(site, "all logins are refused")
 	case err != nil:
 		c.add("argument-refused", where, "", "%v: all logins are refused", err)
 	}
@@ -414,7 +398,7 @@ func (c *checker) checkArguments(l line) {
 	}
 	if s.User != "" {
 		if _, err := lookUp(s.User); errors.Is(err, otp.ErrNoAccount) {
-			c.add("argument-user", where, "make that account, or name another", "there is no user %q: all logins are refused", s.User)
+			c.add("argument-user", c.source(l, "user"), "make that account, or name another", "there is no user %q: all logins are refused", s.User)
 		}
 	}
 }

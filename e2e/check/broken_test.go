@@ -160,7 +160,7 @@ var brokenPAM = []broken{
 	{"bad file=", auth(otpwLine + " file=x"), "", 2, []string{"error argument-refused  file=x", "warning argument-place"}},
 	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 2, []string{"warning argument-place  /etc/otpw.conf", "error list-unreachable  /var/lib/lists"}},
 	{"user= that otpw-gen does not know", auth(otpwLine + " user=keeper"), "", 1, []string{"warning argument-place  /etc/otpw.conf", "warning list-elsewhere  alice: .*/home/keeper/alice", "warning list-nobody"}},
-	{"user= that there is not", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]", "user=nonesuch") }, "--user alice", 2, []string{"error argument-user"}},
+	{"user= that there is not", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]", "user=nonesuch") }, "--user alice", 2, []string{"error argument-user  /etc/otpw.conf line 2: "}},
 	{"use_first_pass, alone", auth(otpwLine + " use_first_pass"), "", 2, []string{"error argument-first"}},
 	{"use_first_pass, behind what does not ask", func(m *machine) {
 		m.write("/etc/pam.d/x", 0o644, "auth required pam_env.so")
@@ -173,13 +173,21 @@ var brokenPAM = []broken{
 		m.pam("@include common", otpwLine+" use_first_pass")
 	}, "", 2, []string{"error argument-first  sshd line 2: .*common line 1"}},
 	{"use_first_pass, and denied", auth("auth optional pam_unix.so", otpwLine+" use_first_pass", "auth required pam_deny.so"), "", 2, []string{"error pam-nobody"}},
-	{"site: bad section", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[modul]") }, "", 2, []string{"error site  line 1: unknown section"}},
+	{"site: bad section", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[modul]") }, "", 2, []string{"error site  /etc/otpw.conf line 1: unknown section.* otpw.conf.5"}},
 	{"site: bad argument", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "# x", "[module]", "nolocks") }, "", 2, []string{"error site  line 3: .*nolocks"}},
 	{"site: bad limit", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[generator]", "least_entropy=many", "[module]", "file=~/%u", "nullok")
 		m.shell("mv /home/alice/.otpw /home/alice/alice")
 	}, "--user alice", 2, []string{"error site  line 2: .*many.*: nobody can make a list", "warning argument-nullok  /etc/otpw.conf line 5"}},
-	{"site: written by others", func(m *machine) { m.write("/etc/otpw.conf", 0o666, "[module]") }, "", 2, []string{"error site  mode is 0666"}},
+	{"site: written by others", func(m *machine) { m.write("/etc/otpw.conf", 0o666, "[module]") }, "", 2, []string{"error site  /etc/otpw.conf: mode is 0666, want 0644: all logins are refused. chmod 0644 /etc/otpw.conf, when"}},
+	{"site: of somebody else", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]"); m.shell("chown alice /etc/otpw.conf") }, "", 2, []string{"error site  /etc/otpw.conf: owner is uid .* chown root /etc/otpw.conf"}},
+	{"site: for root only", func(m *machine) { m.write("/etc/otpw.conf", 0o600, "[module]") }, "", 1, []string{"warning site  mode is 0600: .* chmod 0644 /etc/otpw.conf$"}},
+	{"site: a folder", shell("mkdir /etc/otpw.conf"), "", 2, []string{"error site  not a regular file.* put a file in its place"}},
+	{"site: use_first_pass", func(m *machine) { m.write("/etc/otpw.conf", 0o644, "[module]", "", "use_first_pass") }, "", 2, []string{"error argument-first  /etc/otpw.conf line 3: "}},
+	{"user= that there is not, in two places", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
+		m.pam(otpwLine + " user=nonesuch")
+	}, "", 2, []string{"error argument-user  /etc/pam.d/sshd line 1: ", "warning argument-place"}},
 	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file"}},
 	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* chmod 0600"}},
 	{"secret for a group", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0640 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0640"}},
