@@ -337,10 +337,14 @@ func (c *checker) checkSession(s *service) {
 		c.add("pam-session", place(s, stack, "session"), "session required pam_unix.so", "no session can be opened with the session lines%s", ofOther(other))
 		return
 	}
-	if len(c.otpw) > 0 && !slices.ContainsFunc(stack, line.isOTPW) {
+	if len(c.otpw) > 0 && !slices.Contains(inSession, s.name) && !slices.ContainsFunc(stack, line.isOTPW) {
 		c.add("pam-notice", s.main(), sessionLine, "no session line names pam_otpw.so: nobody sees how many passwords remain, and the notice stays in the environment")
 	}
 }
+
+// inSession are services that are asked in a session, whose login has shown the notice,
+// or could have: they show none.
+var inSession = []string{"doas", "polkit-1", "su", "su-l", "sudo", "sudo-i"}
 
 func place(s *service, stack []line, kind string) string {
 	if len(stack) == 0 {

@@ -78,6 +78,10 @@ func TestGood(t *testing.T) {
 		"one-time passwords from outside": {func(m *machine) {
 			m.pam("auth [success=2 default=ignore] pam_access.so noaudit", otpwLine, "auth [default=1] pam_permit.so", "auth required pam_unix.so", "auth required pam_env.so")
 		}, nil},
+		"sudo": {func(m *machine) {
+			m.write("/etc/pam.d/otpw-sudo", 0o644, otpwLine)
+			m.Service(m.t, "sudo", "auth substack otpw-sudo", "account required pam_permit.so", "session required pam_permit.so")
+		}, []string{"--service", "sudo"}},
 		"a module that may be missing": {func(m *machine) { m.pam("-auth optional pam_nonesuch.so", otpwLine) }, nil},
 		"root asks":                    {func(m *machine) { m.pam("auth sufficient pam_rootok.so", otpwLine) }, nil},
 		"nothing else in the session":  {shell("sed -i '/session required/d' /etc/pam.d/sshd"), nil},
