@@ -31,11 +31,11 @@ func (c *checker) checkModule(path, where string) (present bool) {
 			c.add("not-root", path, "", "cannot be looked at: %v", bareError(err))
 			return true
 		}
-		mend := installCommand
-		if here := c.pam.path(moduleName); path != here && exists(here) {
-			mend = fmt.Sprintf("write %s instead of %s", moduleName, path)
-		}
-		c.add("module-missing", where, mend, "there is no %s", path)
+		c.add("module-missing", where, c.mendMissing(path), "there is no %s", path)
+		return false
+	}
+	if fi, err := os.Stat(real); err == nil && fi.IsDir() {
+		c.add("module-missing", where, c.mendMissing(path), "%s is a folder", path)
 		return false
 	}
 	dir := filepath.Join(filepath.Dir(real), "pam_otpw")
@@ -59,6 +59,14 @@ func (c *checker) checkModule(path, where string) (present bool) {
 		c.fine(real, "version %s, with worker and core", of)
 	}
 	return true
+}
+
+// mendMissing helps where there is no module.
+func (c *checker) mendMissing(path string) string {
+	if here := c.pam.path(moduleName); path != here && exists(here) {
+		return fmt.Sprintf("write %s instead of %s", moduleName, path)
+	}
+	return installCommand
 }
 
 const moduleName = "pam_otpw.so"

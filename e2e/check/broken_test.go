@@ -39,6 +39,7 @@ const otpwLine = "auth required pam_otpw.so"
 var brokenModule = []broken{
 	{"no module", shell("rm MODULES/pam_otpw.so"), "", 2, []string{"error module-missing  sshd line 1: there is no .*/pam_otpw.so"}},
 	{"old absolute path", auth("auth required /lib/security/pam_otpw.so"), "", 2, []string{"error module-missing  no /lib/security/pam_otpw.so.* write pam_otpw.so instead"}},
+	{"no .so", auth("auth required pam_otpw"), "", 2, []string{"error module-missing  sshd line 1: /.*/pam_otpw is a folder.* write pam_otpw.so instead of /.*/pam_otpw$"}},
 	{"link to nothing", shell("ln -sf /nonexistent MODULES/pam_otpw.so"), "", 2, []string{"error module-missing"}},
 	{"the original", func(m *machine) { m.shell("cp " + m.original.Path + " " + m.modules) }, "", 2, []string{"error module-foreign  pam_otpw.so: not of this project"}},
 	{"module of another owner", shell("chown alice MODULES/pam_otpw.so"), "", 2, []string{"error module-unsafe  owner is uid 2001.* chown root "}},
