@@ -104,6 +104,7 @@ func (c *checker) checkAuth(s *service) {
 		c.add("pam-other", c.pam.configs[0]+"/"+s.name, "", "has no auth lines: PAM takes those of other")
 	}
 	missing := c.missing(stack)
+	c.checkAccessFiles(stack)
 	i := slices.IndexFunc(stack, line.isOTPW)
 	if i < 0 {
 		c.add("pam-absent", s.main(), mendAbsent(stack, other), "no auth line, neither there nor in what it includes, names pam_otpw.so")
@@ -142,6 +143,22 @@ func (c *checker) missing(stack []line) map[string]bool {
 		}
 	}
 	return missing
+}
+
+// checkAccessFiles looks for the tables of pam_access, which fails without a word that
+// names the service.
+func (c *checker) checkAccessFiles(stack []line) {
+	for _, l := range stack {
+		if strings.TrimSuffix(l.name(), ".so") != "pam_access" || l.substack {
+			continue
+		}
+		for _, arg := range l.args {
+			path, found := strings.CutPrefix(arg, "accessfile=")
+			if _, err := os.Stat(path); found && errors.Is(err, fs.ErrNotExist) {
+				c.add("pam-file", l.where(), "make it, or write its name right", "pam_access.so looks for %q, which is not there", path)
+			}
+		}
+	}
 }
 
 // returns says what the modules of an auth stack may return.
@@ -326,6 +343,7 @@ func (c *checker) passes(stack []line, otpw result) bool {
 // checkAccount looks whether anybody passes the account lines, for which pam_otpw is nothing.
 func (c *checker) checkAccount(s *service) {
 	stack, other := s.stack("account")
+	c.checkAccessFiles(stack)
 	if !c.passes(stack, ignored) {
 		c.add("pam-account", place(s, stack, "account"), "account required pam_unix.so", "no account passes the account lines%s: nobody gets in", ofOther(other))
 	}

@@ -52,6 +52,7 @@ var kindsOfFindings = []struct {
 	{"pam-syntax", wrong, "PAM does not understand a line"},
 	{"pam-include", wrong, "a file cannot be included"},
 	{"pam-module", wrong, "another module's file is missing"},
+	{"pam-file", warning, "a file that a line gives pam_access does not exist"},
 	{"pam-absent", wrong, "no auth line names pam_otpw.so"},
 	{"pam-unreached", wrong, "pam_otpw is never asked: something before it always ends the stack"},
 	{"pam-before", warning, "something before pam_otpw lets in without it"},

@@ -117,6 +117,7 @@ var brokenPAM = []broken{
 	{"network before", auth("auth sufficient pam_access.so", otpwLine), "", 1, []string{"warning pam-before  line 1 .pam_access.so.: .* depending on"}},
 	{"jump that has nothing to do with it", auth("auth [success=1 default=ignore] pam_localuser.so", "auth requisite pam_deny.so", "auth sufficient pam_unix.so", otpwLine), "", 1, []string{"warning pam-before  line 3 .pam_unix.so"}},
 	{"network behind", auth("auth [success=1 default=ignore] pam_access.so", otpwLine, "auth required pam_permit.so"), "", 1, []string{"warning pam-before  line 1 .pam_access.so"}},
+	{"no table of networks", auth("auth [perm_denied=1 default=ignore] pam_access.so accessfile=/etc/security/outside.conf nodefgroup", "auth [success=done default=die] pam_otpw.so", "auth required pam_unix.so"), "", 1, []string{"warning pam-file  sshd line 1: .*/etc/security/outside.conf"}},
 	{"gate that ends the stack", auth("auth sufficient pam_nologin.so", otpwLine), "", 2, []string{"error pam-everybody  a way past it"}},
 	{"optional", auth("auth optional pam_otpw.so", "auth required pam_permit.so"), "", 2, []string{
 		"error pam-everybody  auth_err", "error pam-everybody  authinfo_unavail", "error pam-everybody  system_err", "error pam-everybody  user_unknown"}},

@@ -82,6 +82,10 @@ func TestGood(t *testing.T) {
 			m.write("/etc/pam.d/otpw-sudo", 0o644, otpwLine)
 			m.Service(m.t, "sudo", "auth substack otpw-sudo", "account required pam_permit.so", "session required pam_permit.so")
 		}, []string{"--service", "sudo"}},
+		"one-time passwords from outside, by a table": {func(m *machine) {
+			m.write("/etc/security/outside.conf", 0o644, "-:ALL:192.168.0.0/16", "+:ALL:ALL")
+			m.pam("auth [perm_denied=1 default=ignore] pam_access.so accessfile=/etc/security/outside.conf nodefgroup", "auth [success=done default=die] pam_otpw.so", "auth required pam_unix.so")
+		}, nil},
 		"a module that may be missing": {func(m *machine) { m.pam("-auth optional pam_nonesuch.so", otpwLine) }, nil},
 		"root asks":                    {func(m *machine) { m.pam("auth sufficient pam_rootok.so", otpwLine) }, nil},
 		"nothing else in the session":  {shell("sed -i '/session required/d' /etc/pam.d/sshd"), nil},
