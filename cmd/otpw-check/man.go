@@ -32,8 +32,14 @@ func documented() *cobra.Command {
 
 func findings() string {
 	var b strings.Builder
+	if len(advice) != len(kindsOfFindings) {
+		panic("advice about findings that there are not")
+	}
 	for _, k := range kindsOfFindings {
-		fmt.Fprintf(&b, "\n\n%s (%s): %s.", k.id, k.severity, k.meaning)
+		if advice[k.id] == "" {
+			panic("no advice about " + k.id)
+		}
+		fmt.Fprintf(&b, "\n\n%s (%s): %s. %s", k.id, k.severity, k.meaning, advice[k.id])
 	}
 	return b.String()
 }
