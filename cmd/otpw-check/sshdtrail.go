@@ -62,7 +62,7 @@ func (t *trail) step(told string) {
 	}
 	if m := loadedFile.FindStringSubmatch(told); m != nil && !slices.Contains(t.files, m[1]) {
 		t.files = append(t.files, m[1])
-	} else if m := included.FindStringSubmatch(told); m != nil {
+	} else if m := included.FindStringSubmatch(told); m != nil && t.folder == "" {
 		t.folder = m[1]
 	} else if m := setsOption.FindStringSubmatch(told); m != nil {
 		t.note(settingLine{m[1], m[2], t.blocks}, strings.ToLower(m[3]))
@@ -116,7 +116,8 @@ func (c *checker) checkReload(a sshdAnswer) {
 		return
 	}
 	for _, file := range a.files {
-		if fi, err := os.Stat(file); err == nil && fi.ModTime().After(read) {
+		fi, err := os.Stat(file)
+		if err == nil && fi.ModTime().After(read) && fi.ModTime().Before(time.Now()) { // no clock that was wrong
 			c.add("sshd-reload", file, "systemctl reload ssh (sshd on Fedora)", "is newer than what the running sshd has read: what is said of it here does not hold yet")
 		}
 	}

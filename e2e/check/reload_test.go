@@ -39,6 +39,10 @@ func TestReload(t *testing.T) {
 				return err == nil && fi.Size() > 0 && time.Since(fi.ModTime()) < 30*time.Minute
 			})
 		},
+		"a clock that was wrong": func(m *machine) {
+			m.daemon()
+			m.shell("touch -d '1 day' /etc/ssh/sshd_config")
+		},
 		"not running": func(m *machine) {
 			m.daemon().Stop()
 			m.shell(changed + "echo 999999999 >" + pidFile + "; touch -d '1 hour ago' " + pidFile)
