@@ -349,7 +349,7 @@ func (c *checker) reportSubject(s *subject, set module.Settings) {
 	case s.place == nil && (s.named || c.allLists):
 		c.reportSight(s, set)
 	case s.place != nil && s.named: // most accounts of a system have none
-		c.add("list-place", s.Name, "", "%v", s.place)
+		c.add("list-place", s.Name, "another name for the user, or file= with %U in the place of %u", "%v", s.place)
 	}
 	if s.forgotten != "" {
 		c.add("list-elsewhere", s.Name+": "+s.forgotten, c.newList(s.Name), "a list, but lists are looked for elsewhere: there is no %s", s.path)

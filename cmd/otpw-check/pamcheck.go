@@ -74,11 +74,11 @@ var oldConfig = "/etc/pam.conf"
 func (c *checker) reportMistake(m mistake) {
 	switch {
 	case m.err == nil:
-		c.add("pam-syntax", m.where, "", "%s", m.text)
+		c.add("pam-syntax", m.where, "write it right: pam.d(5)", "%s", m.text)
 	case errors.Is(m.err, fs.ErrPermission):
 		c.add("pam-unreadable", m.where, "", "%s", m.text)
 	default:
-		c.add("pam-include", m.where, "", "%s: PAM denies here", m.text)
+		c.add("pam-include", m.where, "put that file right, or take the line out", "%s: PAM denies here", m.text)
 	}
 }
 
@@ -154,7 +154,7 @@ func (c *checker) checkAccessFiles(stack []line) {
 		}
 		for _, arg := range l.args {
 			path, found := strings.CutPrefix(arg, "accessfile=")
-			if _, err := os.Stat(path); found && errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(path); found && strings.HasPrefix(path, "/") && errors.Is(err, fs.ErrNotExist) {
 				c.add("pam-file", l.where(), "make it, or write its name right", "pam_access.so looks for %q, which is not there", path)
 			}
 		}
@@ -257,7 +257,7 @@ func (c *checker) judgeNullok(stack []line, ends []end) {
 	})
 	if i >= 0 && !c.nullok && slices.ContainsFunc(ends, end.in) {
 		c.add("argument-nullok", c.source(stack[i], "nullok"), "let a line like `auth required pam_unix.so` stand behind it (docs/recipes.md 8), or take nullok out",
-			"who has no list is refused all the same: nullok leaves him to the rest of the stack, and nothing there lets him in")
+			"who comes here without a list is refused all the same: nullok leaves him to the rest of the stack, and nothing there lets him in")
 	}
 }
 
@@ -410,7 +410,7 @@ func (c *checker) checkArguments(l line) {
 	case errors.As(err, &site):
 		c.reportSite(site, "all logins are refused")
 	case err != nil:
-		c.add("argument-refused", where, "", "%v: all logins are refused", err)
+		c.add("argument-refused", where, "write it right, or take it out: pam_otpw(8)", "%v: all logins are refused", err)
 	}
 	if s.Decoys {
 		c.checkDecoyState()

@@ -28,7 +28,7 @@ func (c *checker) checkSite() {
 		return
 	}
 	if fi, err := os.Stat(otp.SitePath); err == nil && fi.Mode()&0o004 == 0 {
-		c.addAs(warning, "site", otp.SitePath, mendSite, "mode is %04o: only root can make lists, otpw-gen refuses who cannot read it", fi.Mode().Perm())
+		c.addAs(warning, "site", otp.SitePath, mendSite, "mode is %04o: who cannot read it cannot make a list", fi.Mode().Perm())
 	}
 }
 

@@ -106,7 +106,7 @@ func (c *checker) askSshd(user string) (a sshdAnswer, ok bool) {
 		c.add("sshd-untested", a.where, "mkdir -m 0755 /run/sshd, or start sshd", "sshd -T: %s", lastLine(message, err))
 		return a, false
 	case err != nil:
-		c.add("sshd-settings", a.where, "", "sshd refuses its settings: %s", complaint(message, err))
+		c.add("sshd-settings", a.where, "write that line right, until sshd -t says nothing", "sshd refuses its settings: %s", complaint(message, err))
 		return a, false
 	}
 	a.set = parseSshd(stdout)

@@ -97,11 +97,11 @@ var brokenPAM = []broken{
 	}, "", 2, []string{"error pam-unsafe  /etc/pam.d/x: owner is uid 2001"}},
 	{"a folder", shell("rm /etc/pam.d/sshd; mkdir /etc/pam.d/sshd; cp /etc/pam.d/other /tmp/other"), "", 2,
 		[]string{"error pam-include  not a regular file", "warning pam-other", "error pam-absent", "error pam-account", "error pam-session"}},
-	{"unknown type", auth("login required pam_permit.so", otpwLine), "", 2, []string{"error pam-syntax  line 1: \"login\"", "error pam-nobody"}},
+	{"unknown type", auth("login required pam_permit.so", otpwLine), "", 2, []string{"error pam-syntax  line 1: \"login\".* pam.d.5.$", "error pam-nobody"}},
 	{"unknown control", auth("auth requird pam_otpw.so"), "", 2, []string{"error pam-syntax  \"requird\"", "error pam-nobody"}},
 	{"no module on the line", auth(otpwLine, "auth required"), "", 2, []string{"error pam-syntax  line 2: no module", "error pam-nobody"}},
 	{"ends with a backslash", shell(`printf '%s' 'session optional pam_otpw.so \' >>/etc/pam.d/sshd`), "", 2, []string{"error pam-syntax  backslash", "error pam-include"}},
-	{"include that is not there", auth("auth include nonesuch", otpwLine), "", 2, []string{"error pam-include  line 1: \"nonesuch\" cannot be included", "error pam-nobody"}},
+	{"include that is not there", auth("auth include nonesuch", otpwLine), "", 2, []string{"error pam-include  line 1: \"nonesuch\" cannot be included.* take the line out$", "error pam-nobody"}},
 	{"@include that is not there", auth("@include nonesuch", otpwLine), "", 2, []string{"error pam-include  line 1: \"nonesuch\""}},
 	{"includes itself", auth("auth include sshd", otpwLine), "", 2, []string{"error pam-include  include each other"}},
 	{"another module is missing", auth("auth required pam_nonesuch.so", otpwLine), "", 2, []string{"error pam-module  line 1: there is no .*pam_nonesuch.so", "error pam-nobody"}},
@@ -158,7 +158,7 @@ var brokenPAM = []broken{
 	{"unknown argument", auth(otpwLine + " nolocks"), "", 1, []string{`warning argument-ignored  unknown argument "nolocks"`}},
 	{"switch with a value", auth(otpwLine+" nullok=1", "auth required pam_permit.so"), "", 1, []string{`warning argument-ignored  unknown argument "nullok=1"`}},
 	{"bad value", auth(otpwLine + " lock_timeout=soon"), "", 1, []string{`warning argument-ignored  lock_timeout=soon`}},
-	{"arguments that exclude each other", auth(otpwLine + " nullok decoy"), "", 2, []string{"error argument-refused  nullok and decoy"}},
+	{"arguments that exclude each other", auth(otpwLine + " nullok decoy"), "", 2, []string{"error argument-refused  nullok and decoy.* take it out"}},
 	{"bad file=", auth(otpwLine + " file=x"), "", 2, []string{"error argument-refused  file=x", "warning argument-place"}},
 	{"file= that otpw-gen does not know", auth(otpwLine + " file=/var/lib/lists/%u"), "", 2, []string{"warning argument-place  /etc/otpw.conf", "error list-unreachable  /var/lib/lists"}},
 	{"user= that otpw-gen does not know", auth(otpwLine + " user=keeper"), "", 1, []string{"warning argument-place  /etc/otpw.conf", "warning list-elsewhere  alice: .*/home/keeper/alice", "warning list-nobody"}},
@@ -206,7 +206,7 @@ var brokenPAM = []broken{
 }
 
 var brokenSshd = []broken{
-	{"bad settings", sshd("Nonesuch yes"), "", 2, []string{"error sshd-settings  /etc/ssh/sshd_config: line 1: Bad configuration option: Nonesuch"}},
+	{"bad settings", sshd("Nonesuch yes"), "", 2, []string{"error sshd-settings  /etc/ssh/sshd_config: line 1: Bad configuration option: Nonesuch.* until sshd -t says nothing$"}},
 	{"no folder of sshd's", func(m *machine) {
 		m.do(os.Remove("/run/sshd"))
 		m.t.Cleanup(func() { _ = os.Mkdir("/run/sshd", 0o755) })
@@ -299,7 +299,7 @@ var brokenLists = []broken{
 	{"a name that hides", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.shell("sed 's/^alice:/alice.lock:/;t;d' /etc/passwd >/tmp/x; cat /tmp/x >>/etc/passwd")
-	}, "--user alice.lock", 2, []string{"error list-place  could be mistaken"}},
+	}, "--user alice.lock", 2, []string{"error list-place  could be mistaken.* file= with %U"}},
 	{"another's", list("chown root .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid 0.* if you have put it there yourself: chown -h alice: /home/alice/.otpw; else as alice: rm /home/alice/.otpw, then otpw-gen --user alice --print$"}},
 	{"another's that all can read", list("chown keeper .otpw; chmod 0666 .otpw"), "--user alice", 2, []string{"error list-unsafe  owned by uid"}},
 	{"for all", list("chmod 0644 .otpw"), "--user alice", 2, []string{"error list-unsafe  mode 0644.* as alice: chmod 0600 /home/alice/.otpw$"}},
@@ -349,6 +349,10 @@ var brokenLists = []broken{
 		m.write("/etc/otpw.conf", 0o644, "[module]", "file=~/lists/mine")
 		m.shell("cd /home/alice; mkdir lists; mv .otpw lists/mine; chown -R alice lists; chmod 0777 lists")
 	}, "--user alice", 2, []string{"error list-folder  as alice: chmod go-w /home/alice/lists$"}},
+	{"a folder in the home that is somebody else's", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "file=~/lists/mine")
+		m.shell("cd /home/alice; mkdir -m 0755 lists; mv .otpw lists/mine; chown keeper lists")
+	}, "--user alice", 2, []string{"error list-folder  /home/alice/lists must be a folder of alice$"}},
 	{"a folder of all lists that others write", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.shell("chmod 0775 /home/keeper")
