@@ -165,7 +165,6 @@ policy: $(B)/selinux/otpw.pp
 
 $(B)/selinux/otpw.pp: $(wildcard selinux/otpw.*)
 	@scripts/need 'building the SELinux policy' /usr/share/selinux/devel/Makefile:selinux-policy-dev
-	@rm -rf $(@D)
 	@mkdir -p $(@D)
 	cp selinux/otpw.* $(@D)
 	$(MAKE) -C $(@D) -f /usr/share/selinux/devel/Makefile NAME= otpw.pp
