@@ -163,6 +163,8 @@ func TestEnforcing(t *testing.T) {
 
 	m.step(t, "login", func(t *testing.T) { m.login(t, "alice", sheets["alice"]) })
 
+	m.step(t, "console", func(t *testing.T) { m.console(t, "alice", sheets["alice"]) })
+
 	m.step(t, "two at once", func(t *testing.T) {
 		first, second := m.attempt(t, "alice"), m.attempt(t, "alice")
 		p1 := first.prompt(t)
@@ -256,8 +258,6 @@ func TestEnforcing(t *testing.T) {
 	m.step(t, "su", func(t *testing.T) {
 		m.asks(t, "carol", "su -c 'id -un' alice", sheets["alice"], "alice\n")
 	})
-
-	m.step(t, "console", func(t *testing.T) { m.console(t, "alice", sheets["alice"]) })
 
 	m.step(t, "decoys", func(t *testing.T) {
 		m.run(t, "printf '[module]\\ndecoy\\n' >/etc/otpw.conf")

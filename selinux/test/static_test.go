@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+
+package selinux
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A policy is a compiled one.
+type policy string
+
+// debian is Debian's policy with the module loaded.
+func debian(t *testing.T) (p policy, contexts string) {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "root")
+	unpack(t, root, "./etc/selinux", "./var/lib/selinux", "./usr/share/selinux")
+	output(t, "semodule", "-p", root, "-s", "default", "-n", "-X", "200", "-i", build(t, "selinux", "otpw.pp"))
+	return policy(one(t, filepath.Join(root, "etc/selinux/default/policy/policy.*"))), filepath.Join(root, "etc/selinux/default/contexts/files/file_contexts")
+}
+
+var (
+	rule    = regexp.MustCompile(`^allow (\S+) \S+:(\S+) (?:\{ (.*) \}|(\S+));`)
+	rulesOf = regexp.MustCompile(`(?m)^allow (\S+) `)
+)
+
+// allowed is what one type may do to another: "file { open read }", for each
+// class, or only those, sorted. What depends on a boolean counts.
+func (p policy) allowed(t *testing.T, source, target string, only ...string) string {
+	t.Helper()
+	classes := map[string][]string{}
+	search := []string{"sesearch", "-A", "-s", source, "-t", target, string(p)}
+	if len(only) > 0 {
+		search = append(search, "-c", strings.Join(only, ","))
+	}
+	for line := range strings.Lines(output(t, search...)) {
+		m := rule.FindStringSubmatch(line)
+		if m == nil {
+			if line != "\n" {
+				t.Fatalf("sesearch: %q", line)
+			}
+			continue
+		}
+		classes[m[2]] = append(classes[m[2]], strings.Fields(m[3]+" "+m[4])...)
+	}
+	var all []string
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		slices.Sort(classes[class])
+		all = append(all, fmt.Sprintf("%s { %s }", class, strings.Join(slices.Compact(classes[class]), " ")))
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestRules(t *testing.T) {
+	p, _ := debian(t)
+	const (
+		nothing = ""
+		list    = "file { getattr lock open read write }, lnk_file { create getattr read rename unlink }"
+		folder  = "dir { add_name getattr remove_name search write }"
+		starts  = "file { execute getattr map open read }"
+		secret  = "dir { search }, file { getattr lock open read write }"
+	)
+	for _, c := range []struct{ source, target, want string }{
+		// lists are the worker's
+		{"otpw_worker_t", "otpw_home_t", list},
+		{"otpw_worker_t", "otpw_var_lib_t", folder + ", " + list},
+		{"otpw_worker_t", "user_home_dir_t", folder},
+		{"otpw_worker_t", "otpw_worker_tmpfs_t", "file { getattr lock read setattr write }"},
+		{"otpw_worker_t", "otpw_worker_exec_t", "file { entrypoint execute getattr map read }"},
+		{"otpw_worker_t", "devlog_t", "sock_file { write }"},
+		// and nothing else is
+		{"otpw_worker_t", "otpw_secret_t", nothing},
+		{"otpw_worker_t", "shadow_t", nothing},
+		{"otpw_worker_t", "user_home_t", nothing},
+		{"otpw_worker_t", "ssh_home_t", nothing},
+		{"otpw_worker_t", "user_tmp_t", nothing},
+		{"otpw_worker_t", "tmp_t", nothing},
+		{"otpw_worker_t", "var_log_t", nothing},
+		{"otpw_worker_t", "etc_t", "dir { getattr ioctl lock open read search }, lnk_file { read }"}, // a folder that everybody may look at
+		{"otpw_worker_t", "bin_t", nothing},
+		{"otpw_worker_t", "shell_exec_t", nothing},
+		{"otpw_worker_t", "su_exec_t", nothing},
+		{"otpw_worker_t", "node_t", nothing},
+		{"otpw_worker_t", "http_port_t", nothing},
+		{"otpw_worker_t", "user_t", nothing},
+		{"otpw_worker_t", "sshd_t", "fd { use }, process { sigchld }, unix_stream_socket { getattr getopt read shutdown write }"},
+
+		// users have their lists, and no business with the rest
+		{"user_t", "otpw_secret_t", nothing},
+		{"staff_t", "otpw_secret_t", nothing},
+		{"user_t", "otpw_worker_t", nothing},
+		{"useradd_t", "otpw_home_t", "file { getattr unlink }, lnk_file { getattr unlink }"},
+	} {
+		t.Run(c.source+" "+c.target, func(t *testing.T) {
+			t.Parallel()
+			if got := p.allowed(t, c.source, c.target); got != c.want {
+				t.Errorf("may %s\nwant %s", got, c.want)
+			}
+		})
+	}
+	// who logs people in
+	for _, host := range []string{"sshd_t", "local_login_t", "remote_login_t", "xdm_t", "staff_sudo_t", "user_sudo_t", "sysadm_su_t"} {
+		for target, want := range map[string]string{
+			"otpw_home_t":        nothing,
+			"otpw_var_lib_t":     nothing,
+			"otpw_secret_t":      secret,
+			"otpw_worker_exec_t": starts,
+		} {
+			t.Run(host+" "+target, func(t *testing.T) {
+				t.Parallel()
+				if got := p.allowed(t, host, target); got != want {
+					t.Errorf("may %s\nwant %s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// Daemons, and programs of users that may manage what is in homes.
+func TestOthers(t *testing.T) {
+	p, _ := debian(t)
+	for _, source := range []string{"httpd_t", "postgresql_t", "ftpd_t", "nfsd_t", "smbd_t", "mozilla_t", "chkpwd_t"} {
+		for _, target := range []string{"otpw_home_t", "otpw_var_lib_t", "otpw_secret_t"} {
+			t.Run(source+" "+target, func(t *testing.T) {
+				t.Parallel()
+				if got := p.allowed(t, source, target, "file", "lnk_file"); got != "" {
+					t.Errorf("may %s", got)
+				}
+			})
+		}
+	}
+}
+
+// Who may do what to anything of that type: nobody else may. What backs up, checks or
+// unconfines everything is Debian's.
+func TestWho(t *testing.T) {
+	p, _ := debian(t)
+	readers := []string{"aide_t", "amanda_t", "backup_t", "bacula_t", "files_unconfined_type", "quota_t", "samhain_t", "samhaind_t", "siggen_t", "tripwire_t"}
+	hosts := []string{"local_login_t", "remote_login_t", "sshd_t", "staff_su_t", "sudodomain", "sysadm_su_t", "user_su_t", "xdm_t"}
+	for _, c := range []struct {
+		target, class, permission string
+		want                      []string
+	}{
+		{"otpw_home_t", "file", "read", append([]string{"otpw_worker_t", "userdomain"}, readers...)},
+		{"otpw_var_lib_t", "file", "read", append([]string{"otpw_worker_t", "userdomain"}, readers...)},
+		{"otpw_secret_t", "file", "read", append(hosts, readers...)},
+		{"otpw_worker_t", "process", "transition", hosts},
+		{"otpw_worker_exec_t", "file", "entrypoint", []string{"otpw_worker_t"}},
+	} {
+		t.Run(c.target+" "+c.permission, func(t *testing.T) {
+			out := output(t, "sesearch", "-A", "-t", c.target, "-c", c.class, "-p", c.permission, string(p))
+			var got []string
+			for _, m := range rulesOf.FindAllStringSubmatch(out, -1) {
+				got = append(got, m[1])
+			}
+			slices.Sort(got)
+			slices.Sort(c.want)
+			if !slices.Equal(slices.Compact(got), c.want) {
+				t.Errorf("%q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+// What is made has its type from the start: by its name, in homes.
+func TestTransitions(t *testing.T) {
+	p, _ := debian(t)
+	for _, c := range []struct {
+		source, target string
+		want           []string // of types of ours
+	}{
+		{"otpw_worker_t", "user_home_dir_t", []string{"lnk_file otpw_home_t .otpw.lock", "lnk_file otpw_home_t .otpw.lock.tmp"}},
+		{"otpw_worker_t", "tmpfs_t", []string{"file otpw_worker_tmpfs_t"}},
+		{"user_t", "user_home_dir_t", []string{"file otpw_home_t .otpw", "file otpw_home_t .otpw.tmp", "lnk_file otpw_home_t .otpw.lock", "lnk_file otpw_home_t .otpw.lock.tmp"}},
+		{"unconfined_t", "user_home_dir_t", []string{"file otpw_home_t .otpw", "file otpw_home_t .otpw.tmp", "lnk_file otpw_home_t .otpw.lock", "lnk_file otpw_home_t .otpw.lock.tmp"}},
+		{"sshd_t", "otpw_worker_exec_t", []string{"process otpw_worker_t"}},
+		{"staff_sudo_t", "otpw_worker_exec_t", []string{"process otpw_worker_t"}},
+		{"user_t", "otpw_worker_exec_t", nil},
+		{"unconfined_t", "otpw_worker_exec_t", nil},
+	} {
+		t.Run(c.source+" "+c.target, func(t *testing.T) {
+			out := output(t, "sesearch", "-T", "-s", c.source, "-t", c.target, string(p))
+			var got []string
+			for _, m := range regexp.MustCompile(`(?m)^type_transition \S+ \S+:(\S+ otpw_.*);$`).FindAllStringSubmatch(out, -1) {
+				got = append(got, m[1])
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+// What restorecon makes of files.
+func TestContexts(t *testing.T) {
+	_, contexts := debian(t)
+	for _, c := range []struct{ path, mode, want string }{
+		{"/home/alice/.otpw", "file", "otpw_home_t"},
+		{"/home/alice/.otpw.tmp", "file", "otpw_home_t"},
+		{"/home/alice/.otpw.lock", "lnk_file", "otpw_home_t"},
+		{"/home/alice/.otpw.lock.tmp", "lnk_file", "otpw_home_t"},
+		{"/home/alice/.otpw", "lnk_file", "user_home_t"},
+		{"/home/alice/.otpw.old", "file", "user_home_t"},
+		{"/home/alice/x/.otpw", "file", "user_home_t"},
+		{"/root/.otpw", "file", "otpw_home_t"},
+		{"/var/lib/otpw", "dir", "otpw_var_lib_t"},
+		{"/var/lib/otpw/alice", "file", "otpw_var_lib_t"},
+		{"/var/lib/otpw/alice.lock", "lnk_file", "otpw_var_lib_t"},
+		{"/var/lib/pam_otpw", "dir", "otpw_secret_t"},
+		{"/var/lib/pam_otpw/decoy", "file", "otpw_secret_t"},
+		{"/usr/lib/security/pam_otpw/worker", "file", "otpw_worker_exec_t"},
+		{"/usr/lib/x86_64-linux-gnu/security/pam_otpw/worker", "file", "otpw_worker_exec_t"},
+		{"/usr/lib/x86_64-linux-gnu/security/pam_otpw/core.so", "file", "lib_t"},
+		{"/usr/lib/x86_64-linux-gnu/security/pam_otpw.so", "file", "lib_t"},
+	} {
+		t.Run(c.path+" "+c.mode, func(t *testing.T) {
+			if got := output(t, "matchpathcon", "-n", "-f", contexts, "-m", c.mode, c.path); !strings.Contains(got, ":object_r:"+c.want+":") {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// raw builds the module without a reference policy, and returns it in CIL.
+func raw(t *testing.T, options ...string) string {
+	t.Helper()
+	source, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	expand := func(to string, from ...string) {
+		t.Helper()
+		cmd := exec.Command("m4", append(append(options, "raw.m4"), from...)...)
+		cmd.Dir = source
+		text, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("m4: %v", err)
+		}
+		write(t, at(to), string(text))
+	}
+	expand("otpw.te", "otpw.if", "otpw.te")
+	expand("otpw.fc", "otpw.fc")
+	output(t, "checkmodule", "-M", "-m", "-o", at("otpw.mod"), at("otpw.te"))
+	output(t, "semodule_package", "-o", at("otpw.pp"), "-m", at("otpw.mod"), "-f", at("otpw.fc"))
+	return cil(t, at("otpw.pp"))
+}
+
+func cil(t *testing.T, module string) string {
+	t.Helper()
+	return output(t, "/usr/libexec/selinux/hll/pp", module)
+}
+
+var list = regexp.MustCompile(`\([a-z0-9_]+(?: [a-z0-9_]+)*\)\)\)$`)
+
+// statements are the lines of a module, permissions in their order.
+func statements(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		line = list.ReplaceAllStringFunc(strings.TrimSpace(line), func(l string) string {
+			words := strings.Fields(strings.Trim(l, "()"))
+			slices.Sort(words)
+			return "(" + strings.Join(words, " ") + ")))"
+		})
+		all = append(all, line)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// With a reference policy and without it the module is the same.
+func TestRaw(t *testing.T) {
+	with, without := statements(cil(t, build(t, "selinux", "otpw.pp"))), statements(raw(t))
+	for _, line := range with {
+		if !slices.Contains(without, line) {
+			t.Errorf("without the reference policy there is no %s", line)
+		}
+	}
+	for _, line := range without {
+		if !slices.Contains(with, line) {
+			t.Errorf("only without the reference policy there is %s", line)
+		}
+	}
+}
+
+// The module fits a policy of which all that we know is what Fedora calls things.
+func TestFedora(t *testing.T) {
+	build(t)
+	dir := t.TempDir()
+	module, out := filepath.Join(dir, "otpw.cil"), filepath.Join(dir, "policy")
+	write(t, module, raw(t, "-D", "distro_redhat"))
+	output(t, "secilc", "-N", "-M", "true", "-c", "33", "-o", out, "-f", os.DevNull, "testdata/fedora.cil", module)
+	p := policy(out)
+	for _, c := range []struct{ source, target, want string }{
+		{"sshd_t", "otpw_home_t", ""},
+		{"sshd_t", "otpw_worker_t", "process { sigkill signal transition }"},
+		{"sshd_t", "otpw_secret_t", "dir { search }, file { getattr lock open read write }"},
+		{"staff_sudo_t", "otpw_worker_t", "process { sigkill signal transition }"},
+		{"otpw_worker_t", "shadow_t", ""},
+		{"otpw_worker_t", "admin_home_t", "dir { add_name getattr remove_name search write }"},
+		{"otpw_worker_t", "syslogd_var_run_t", "dir { search }"},
+		{"otpw_worker_t", "fs_t", "filesystem { getattr }"},
+	} {
+		if got := p.allowed(t, c.source, c.target); got != c.want {
+			t.Errorf("%s %s: may %s\nwant %s", c.source, c.target, got, c.want)
+		}
+	}
+	if out := output(t, "sesearch", "-T", "-s", "unconfined_t", "-t", "admin_home_t", string(p)); strings.Count(out, " otpw_home_t .otpw") != 4 {
+		t.Errorf("names in /root:\n%s", out)
+	}
+}
