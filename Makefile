@@ -53,6 +53,7 @@ help:
 	@echo 'make deb      Debian packages, into $(B)/deb'
 	@echo 'make rpm      RPM packages, into $(B)/rpm'
 	@echo 'make policy   the SELinux policy module'
+	@echo 'make selinux-test  the policy, and logins in a virtual machine with SELinux enforcing; needs root'
 	@echo 'make dist     the source archive, with all it is built from'
 	@echo 'make install  into PREFIX ($(PREFIX)) and PAMDIR ($(PAMDIR)), below DESTDIR; never touches /etc'
 	@echo 'make uninstall, make clean'
@@ -168,6 +169,15 @@ $(B)/selinux/otpw.pp: $(wildcard selinux/otpw.*)
 	@mkdir -p $(@D)
 	cp selinux/otpw.* $(@D)
 	$(MAKE) -C $(@D) -f /usr/share/selinux/devel/Makefile NAME= otpw.pp
+
+SELINUXTOOLS := sesearch:setools secilc:secilc checkmodule:checkpolicy semodule_package:semodule-utils semodule:policycoreutils \
+  matchpathcon:selinux-utils m4:m4
+
+# The packages, in a machine that is emulated: no KVM is needed.
+selinux-test: deb policy
+	@scripts/need 'testing the SELinux policy' $(SELINUXTOOLS) mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs qemu-system-x86_64:qemu-system-x86
+	selinux/test/tree $(B)/selinux/tree.tar
+	scripts/gotest --root ./selinux/...
 
 # ---- packages ----
 
@@ -323,4 +333,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build policy package-test check dist deb rpm man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build policy selinux-test package-test check dist deb rpm man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
