@@ -27,7 +27,7 @@ import (
 )
 
 // hang is how long the machine, which is emulated, may take for anything.
-const hang = 5 * time.Minute
+const hang = 2 * time.Minute
 
 // build is the folder of the packages, the policy and the system.
 func build(t *testing.T, path ...string) string {
