@@ -288,8 +288,10 @@ func (m *machine) as(t *testing.T, user, input, command string) string {
 	return out
 }
 
-// Denials that Debian's own policy has for sudo and su, whatever PAM does.
-var stock = regexp.MustCompile(`comm="sudo" name="1" dev="proc" .*:init_t:.* tclass=dir|` +
+// Denials that Debian's own policy has for these programs, whatever PAM does.
+var stock = regexp.MustCompile(`comm="agetty" capability=40 |` +
+	`comm="login" .*:sshd_t:.* tclass=key|` +
+	`comm="sudo" name="1" dev="proc" .*:init_t:.* tclass=dir|` +
 	`comm="systemd-logind" name="[0-9]+" dev="proc" .*:staff_su_t:.* tclass=dir|` +
 	`comm="su" path="/run/systemd/sessions/.* tclass=fd`)
 
