@@ -155,7 +155,7 @@ func (m *machine) furnish(t *testing.T, tree string) {
 	write(t, at("etc/fstab"), "/dev/vda / ext4 errors=remount-ro 0 1\n")
 	write(t, at("etc/network/interfaces.d/vm"), "allow-hotplug eth0\niface eth0 inet static\n address 10.0.2.15/24\n")
 	write(t, at("etc/hostname"), "vm\n")
-	write(t, at("etc/ssh/sshd_config.d/00-otpw.conf"), "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\nUseDNS no\n")
+	write(t, at("etc/ssh/sshd_config.d/00-otpw.conf"), "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\nPermitRootLogin yes\nUseDNS no\n")
 	for _, service := range []string{"sshd", "login", "sudo", "su"} {
 		replace(t, at("etc/pam.d/"+service), "@include common-auth\n", "auth required pam_otpw.so\n")
 	}
