@@ -99,6 +99,9 @@ func testRules(t *testing.T, p policy) {
 		{"otpw_worker_t", "user_t", nothing},
 		{"otpw_worker_t", "sshd_t", "fd { use }, process { sigchld }, unix_stream_socket { getattr getopt read shutdown write }"},
 
+		{"user_t", "otpw_keeper_exec_t", "file { execute execute_no_trans getattr map open read }"},
+		{"systemd_tmpfiles_t", "otpw_keeper_exec_t", "file { getattr setattr }"},
+
 		// users have no business with it
 		{"user_t", "otpw_worker_t", nothing},
 		{"useradd_t", "otpw_home_t", "file { getattr unlink }, lnk_file { getattr unlink }"},
@@ -221,6 +224,7 @@ func testContexts(t *testing.T, contexts string) {
 		{"/var/lib/otpw/alice.lock", "lnk_file", "otpw_var_lib_t"},
 		{"/var/lib/pam_otpw", "dir", "otpw_secret_t"},
 		{"/var/lib/pam_otpw/decoy", "file", "otpw_secret_t"},
+		{"/usr/libexec/otpw/otpw-gen-as-keeper", "file", "otpw_keeper_exec_t"},
 		{"/usr/lib/security/pam_otpw/worker", "file", "otpw_worker_exec_t"},
 		{"/usr/lib/x86_64-linux-gnu/security/pam_otpw/worker", "file", "otpw_worker_exec_t"},
 		{"/usr/lib/x86_64-linux-gnu/security/pam_otpw/core.so", "file", "lib_t"},

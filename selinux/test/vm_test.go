@@ -303,7 +303,7 @@ func TestEnforcing(t *testing.T) {
 			}
 		}
 		m.run(t, "systemd-run --quiet --wait systemd-tmpfiles --create /etc/tmpfiles.d/otpw.conf") // as at boot
-		m.types(t, map[string]string{"/var/lib/otpw": "otpw_var_lib_t"})
+		m.types(t, map[string]string{"/var/lib/otpw": "otpw_var_lib_t", "/usr/libexec/otpw/otpw-gen-as-keeper": "otpw_keeper_exec_t"})
 		m.login(t, "bob", sheets["bob"])
 	})
 
