@@ -53,6 +53,7 @@ type sight struct {
 	ReadOnly    bool   // it lies on a file system that cannot be written
 	Sticky      bool   // everybody may write into its folder, and remove his own files
 	Folder      string // that is in the way
+	Label       string // the SELinux type of the list, or of a link to it if that does not fit
 }
 
 const maxTask = 64 << 10 // bytes
@@ -120,6 +121,9 @@ func (s *sight) lookAround(path string) {
 	}
 	if fi, err := os.Lstat(s.Real + ".lock"); err == nil {
 		s.Lock = fi.Mode().Type() != fs.ModeSymlink
+	}
+	if s.Label = labelOf(path); slices.Contains(listTypes, s.Label) {
+		s.Label = labelOf(s.Real)
 	}
 	if fi, err := os.Stat(filepath.Dir(path)); err == nil {
 		s.Sticky = fi.Mode()&fs.ModeSticky != 0 && fi.Mode()&0o002 != 0
@@ -250,6 +254,9 @@ type subject struct {
 
 func (s *subject) where() string { return s.Name + ": " + s.path }
 
+// inHome reports whether the list is in its user's home, and not below it.
+func (s *subject) inHome() bool { return filepath.Dir(s.path) == filepath.Clean(s.Home) }
+
 // has reports whether there is a list.
 func (s *subject) has() bool {
 	return s.place == nil && s.ID != "list-none" && s.ID != "list-unreachable" && s.ID != "list-folder"
@@ -331,7 +338,7 @@ func (c *checker) lookAt(s *subject, keeper *account, pattern string, set module
 		return
 	}
 	t := task{s.path, set.KDFMaxMemory, set.KDFMaxPasses, set.NoLock}
-	s.fixed = keeper != nil || filepath.Dir(s.path) == filepath.Clean(s.Home)
+	s.fixed = keeper != nil || s.inHome()
 	s.sight, s.err = c.see(s.who, t)
 	at, err := otp.ListPath(otp.DefaultPlace, s.Account)
 	if err != nil || at == s.path || s.err != nil || s.has() {
@@ -463,6 +470,7 @@ func (c *checker) reportUsable(where string, set module.Settings, s *subject) {
 	if s.Far && !set.TrustLocks && !set.LegacyLock && !set.NoLock {
 		c.add("list-remote", where, "the argument trust_locks, or legacy_lock", "it lies on a file system of another host: unless it is said that its locks work, the module does as with legacy_lock")
 	}
+	c.checkListLabel(where, s)
 	if len(c.findings) == before {
 		c.fine(where, "%q", s.About)
 	}

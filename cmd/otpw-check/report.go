@@ -86,7 +86,7 @@ var kindsOfFindings = []struct {
 	{"sshd-root-out", wrong, "root cannot log in by ssh in any way: a key is not enough, and all else is forbidden him"},
 
 	{"selinux-policy", warning, "SELinux is enforcing, and has no policy for the module"},
-	{"selinux-label", warning, "a file of the module has a label of some home or temporary folder"},
+	{"selinux-label", warning, "a file of the module, or a list, has a label with which SELinux may keep logins from it"},
 
 	{"user-unknown", unchecked, "there is no such user"},
 	{"list-none", warning, "the user has no list"},

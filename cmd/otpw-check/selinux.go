@@ -11,25 +11,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// selinuxState is there where SELinux is on, and holds 1 where it is enforcing.
 const selinuxState = "/sys/fs/selinux/enforce"
 
-// checkSELinux says only what is certain: without a policy of ours, whether a login may
-// read lists is up to that of the distribution.
+// selinuxPolicy returns where the policy of the module is, "" if it is not loaded.
+func selinuxPolicy() string {
+	for _, pattern := range []string{"/var/lib/selinux/*/active/modules/*/otpw", "/etc/selinux/*/active/modules/*/otpw"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 && exists(selinuxState) {
+			return found[0]
+		}
+	}
+	return ""
+}
+
 func (c *checker) checkSELinux() {
 	state, err := os.ReadFile(selinuxState)
 	if err != nil || strings.TrimSpace(string(state)) != "1" {
 		return
 	}
-	for _, pattern := range []string{"/var/lib/selinux/*/active/modules/*/otpw", "/etc/selinux/*/active/modules/*/otpw"} {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
-			c.fine(found[0], "SELinux is enforcing, with a policy for the module")
-			return
-		}
+	if policy := selinuxPolicy(); policy != "" {
+		c.fine(policy, "SELinux is enforcing, with a policy for the module")
+		return
 	}
-	c.add("selinux-policy", selinuxState, "see what is denied: ausearch -m avc -c worker", "SELinux is enforcing, and no policy module otpw is installed: programs like sshd may not be allowed to start the worker, or to read lists in homes")
+	c.add("selinux-policy", selinuxState, "install the package otpw-selinux; without packages, see selinux/README.md of the source",
+		"SELinux is enforcing, and the policy module otpw is not loaded: programs like sshd may not start the worker, and logins fail")
 }
 
-// labelOf returns the type in a file's label; "": it has none.
+// labelOf returns the type in a file's label, or in that of a link; "": it has none.
 func labelOf(path string) string {
 	buf := make([]byte, 256)
 	n, err := unix.Lgetxattr(path, "security.selinux", buf)
@@ -46,14 +54,40 @@ func labelOf(path string) string {
 // foreignTypes are labels of files that were moved to where they are, and not copied.
 var foreignTypes = []string{"user_home_t", "user_tmp_t", "tmp_t", "admin_home_t", "default_t", "unlabeled_t", "file_t", "home_root_t", "src_t"}
 
-// checkLabels looks at the labels of files of the module.
+const workerType = "otpw_worker_exec_t"
+
+// checkLabels looks at the labels of files of the module, of which the worker's is told by name.
 func (c *checker) checkLabels(paths ...string) {
 	if !exists(selinuxState) {
 		return
 	}
+	policy := selinuxPolicy()
 	for _, path := range paths {
-		if label := labelOf(path); slices.Contains(foreignTypes, label) {
+		switch label := labelOf(path); {
+		case slices.Contains(foreignTypes, label):
 			c.add("selinux-label", path, "restorecon -RFv "+quoted(filepath.Dir(path)), "its label is %s: where SELinux is enforcing, sshd may not load it", label)
+		case policy != "" && filepath.Base(path) == "worker" && label != workerType:
+			c.add("selinux-label", path, "restorecon -Fv "+quoted(path)+"; if that changes nothing, semanage fcontext -a -t "+workerType+" "+quoted(path)+", and once more",
+				"its label is %q, not %s: where SELinux is enforcing, sshd may not start it", label, workerType)
 		}
 	}
+}
+
+// listTypes are labels of lists that the worker may read. The last two are those of all files of another host.
+var listTypes = []string{"otpw_home_t", "otpw_var_lib_t", "nfs_t", "cifs_t"}
+
+// checkListLabel looks at the label that a child saw.
+func (c *checker) checkListLabel(where string, s *subject) {
+	if s.Label == "" || slices.Contains(listTypes, s.Label) || selinuxPolicy() == "" {
+		return
+	}
+	dir := filepath.Dir(s.path)
+	mend := "semanage fcontext -a -t otpw_var_lib_t " + quoted(dir+"(/.*)?") + " && restorecon -RFv " + quoted(dir)
+	switch {
+	case s.Link:
+		mend = s.as("chcon -t otpw_home_t " + quoted(s.path) + ", and the same with -h, for the link")
+	case s.inHome():
+		mend = s.as("restorecon -Fv " + quoted(s.path))
+	}
+	c.add("selinux-label", where, mend, "its label is %q: where SELinux is enforcing, the worker may not read it", s.Label)
 }

@@ -81,6 +81,19 @@ var brokenModule = []broken{
 		m.write("/sys/fs/selinux/enforce", 0o644, "0")
 		m.do(unix.Setxattr(m.modules+"/pam_otpw/worker", "security.selinux", []byte("unconfined_u:object_r:user_home_t:s0\x00"), 0))
 	}, "", 1, []string{"warning selinux-label  worker: its label is user_home_t.* restorecon "}},
+	{"worker without its label", enforcing("lib_t", "otpw_home_t"), "", 1, []string{`warning selinux-label  worker: its label is "lib_t".* restorecon -Fv `}},
+	{"list without its label", enforcing("otpw_worker_exec_t", "user_home_t"), "--user alice", 1,
+		[]string{`warning selinux-label  alice: /home/alice/.otpw: its label is "user_home_t".* as alice: restorecon -Fv /home/alice/.otpw`}},
+	{"link without a label for links", func(m *machine) {
+		m.shell("mkdir /home/away; mv /home/alice/.otpw /home/away/list; chown -R " + m.alice.Name + " /home/away; ln -s /home/away/list /home/alice/.otpw; chown -h alice /home/alice/.otpw")
+		enforcing("otpw_worker_exec_t", "user_home_t")(m)
+	}, "--user alice", 1, []string{`warning selinux-label  alice: /home/alice/.otpw -> .*: its label is "user_home_t".* as alice: chcon -t otpw_home_t /home/alice/.otpw`}},
+	{"shared lists without their label", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper", "file=/home/keeper/lists/%u")
+		m.shell("mkdir -m 0700 /home/keeper/lists; mv /home/alice/.otpw /home/keeper/lists/alice; chown -R keeper:keeper /home/keeper")
+		enforcing("otpw_worker_exec_t", "")(m)
+		m.label("/home/keeper/lists/alice", "var_t")
+	}, "--user alice", 1, []string{`warning selinux-label  alice: .*: its label is "var_t".* semanage fcontext -a -t otpw_var_lib_t '/home/keeper/lists\(/\.\*\)\?' && restorecon -RFv /home/keeper/lists`}},
 }
 
 var brokenPAM = []broken{

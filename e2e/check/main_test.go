@@ -147,6 +147,25 @@ func (m *machine) write(path string, mode os.FileMode, lines ...string) {
 	m.do(os.Chmod(path, mode))
 }
 
+// label gives a file, or a link, an SELinux type.
+func (m *machine) label(path, label string) {
+	m.t.Helper()
+	m.do(unix.Lsetxattr(path, "security.selinux", []byte("system_u:object_r:"+label+":s0\x00"), 0))
+}
+
+// enforcing is a machine with SELinux and our policy, with those types of the worker, and of alice's list if it has one.
+func enforcing(worker, list string) func(m *machine) {
+	return func(m *machine) {
+		m.t.Helper()
+		m.write("/sys/fs/selinux/enforce", 0o644, "1")
+		m.shell("mkdir -p /var/lib/selinux/targeted/active/modules/400/otpw")
+		m.label(m.modules+"/pam_otpw/worker", worker)
+		if list != "" {
+			m.label("/home/alice/.otpw", list)
+		}
+	}
+}
+
 // pam writes the service's auth lines, with account and session lines that are fine.
 func (m *machine) pam(auth ...string) {
 	m.t.Helper()
