@@ -162,6 +162,25 @@ func TestEnforcing(t *testing.T) {
 
 	m.step(t, "login", func(t *testing.T) { m.login(t, "alice", sheets["alice"]) })
 
+	m.step(t, "otpw-check", func(t *testing.T) {
+		check := func() string { t.Helper(); return m.run(t, "otpw-check --verbose --user alice || true") }
+		if out := check(); !strings.Contains(out, "SELinux is enforcing, with a policy for the module") || strings.Contains(out, "selinux-") {
+			t.Errorf("not fine:\n%s", out)
+		}
+		m.run(t, "chcon -t lib_t /usr/lib/*/security/pam_otpw/worker; chcon -t user_home_t /home/alice/.otpw")
+		out := check()
+		mends := regexp.MustCompile(`selinux-label.*?(restorecon -Fv [^ ;\n]+)`).FindAllStringSubmatch(out, -1)
+		if len(mends) != 2 {
+			t.Fatalf("not two labels:\n%s", out)
+		}
+		for _, mend := range mends {
+			m.run(t, "%s", mend[1])
+		}
+		if out := check(); strings.Contains(out, "selinux-") {
+			t.Errorf("not mended:\n%s", out)
+		}
+	})
+
 	m.step(t, "console", func(t *testing.T) { m.console(t, "alice", sheets["alice"]) })
 
 	m.step(t, "two at once", func(t *testing.T) {
