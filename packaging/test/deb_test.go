@@ -157,7 +157,7 @@ func TestUpgrade(t *testing.T) {
 		const helper = "/usr/libexec/otpw/otpw-gen-as-keeper"
 		before, decoy, pam := r.inode(helper), r.read("var/lib/pam_otpw/decoy"), r.read("etc/pam.d/sshd")
 
-		out := r.run("%s </dev/null 2>&1", r.debs("deb"))
+		out := r.run("%s --force-confold </dev/null 2>&1", r.debs("deb"))
 		if strings.Contains(out, "OTPW 1.5") {
 			r.Errorf("takes itself for OTPW 1.5:\n%s", out)
 		}
@@ -172,6 +172,7 @@ func TestUpgrade(t *testing.T) {
 				r.Errorf("%s has changed", name)
 			}
 		}
+		r.mode("/etc/otpw.conf.dpkg-dist") // ours has changed, too
 		r.wantLogin("bob", bob)
 		r.wantLogin("alice", r.makeList("alice", cheap))
 		if got := r.mode("/var/lib/otpw/alice"); got != "-rw------- otpw" {

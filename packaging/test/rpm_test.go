@@ -110,6 +110,9 @@ func TestRPM(t *testing.T) {
 	if r.read("etc/otpw.conf") != conf || r.read("var/lib/pam_otpw/decoy") != decoy {
 		r.Error("/etc/otpw.conf, or the secret of decoys, has changed")
 	}
+	if text, err := os.ReadFile("../otpw.conf"); err != nil || r.read("etc/otpw.conf.rpmnew") != string(text) {
+		r.Errorf("/etc/otpw.conf.rpmnew is not ours: %v", err)
+	}
 	r.wantLogin("bob", bob)
 	version := r.run("%s", "rpm -q --qf '%{VERSION}' otpw")
 	r.says("version "+version+", with worker and core", "otpw-check -v --service sshd || true")
@@ -126,11 +129,38 @@ func TestRPM(t *testing.T) {
 		r.Errorf("lists: %s", got)
 	}
 	for _, name := range r.files("etc") {
-		if strings.Contains(name, "otpw") && !strings.HasSuffix(name, ".rpmsave") && !strings.HasPrefix(name, "etc/ssh/") &&
+		if strings.Contains(name, "otpw") && name != "etc/otpw.conf.rpmsave" && name != "etc/otpw.conf.rpmnew" && !strings.HasPrefix(name, "etc/ssh/") &&
 			name != "etc/sysusers.d/otpw.conf" && name != "etc/tmpfiles.d/otpw.conf" {
 			r.Errorf("left: %s", name)
 		}
 	}
+}
+
+// Where SELinux is on, the policy is loaded and files get their labels; they lose them when it goes. Elsewhere nothing is done.
+func TestRPMSELinux(t *testing.T) {
+	r := fedora(t)
+	r.copy("srv", standIn(t, "selinux-policy-targeted"), standIn(t, "policycoreutils"))
+	r.run("rpm -i /srv/fedora-*.rpm /srv/selinux-policy-targeted-*.rpm /srv/policycoreutils-*.rpm")
+	r.user("alice")
+	for _, name := range []string{"selinuxenabled", "semodule", "restorecon"} {
+		r.write("usr/sbin/"+name, "#!/bin/sh\n[ $0 != /usr/sbin/selinuxenabled ] || exec test -e /root/selinux\necho \"${0##*/} $*\" >>/root/did\n[ $0 != /usr/sbin/restorecon ] || cat >>/root/did\n")
+		r.run("chmod 755 /usr/sbin/%s", name)
+	}
+	older, now := r.rpms("rpm-older", "otpw", "pam_otpw", "otpw-selinux"), r.rpms("rpm", "otpw", "pam_otpw", "otpw-selinux")
+	r.run("rpm -i %s", older)
+	r.run("rpm -e otpw-selinux pam_otpw otpw")
+	r.gone("root/did")
+
+	r.write("root/selinux", "")
+	r.run("rpm -i %s", older)
+	r.makeList("alice", cheap)
+	const load = "^semodule --priority 200 --install /usr/share/selinux/packages/targeted/otpw.pp.bz2\n"
+	const label = "restorecon -RF /usr/lib64/security/pam_otpw\n(.*\n)*restorecon -F -f -\n"
+	r.says(load+label, "cat /root/did; rm /root/did")
+	r.run("rpm -U %s", now)
+	r.says(load+label+"/home/alice/.otpw\n$", "cat /root/did; rm /root/did")
+	r.run("rpm -e otpw-selinux pam_otpw otpw")
+	r.says("^semodule --priority 200 --remove otpw\n"+label+"/home/alice/.otpw\n$", "cat /root/did")
 }
 
 func TestRPMLint(t *testing.T) {
