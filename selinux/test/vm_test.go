@@ -141,6 +141,13 @@ func TestEnforcing(t *testing.T) {
 			t.Errorf("not the denial that was expected: %q", denials)
 		}
 		t.Logf("%q", denials)
+		out := m.run(t, "journalctl -q -g 'pam_otpw.*(start worker|result=)'")
+		if !strings.Contains(out, "start worker: Permission denied") || !strings.Contains(out, "result=unavailable") {
+			t.Errorf("the log does not say why:\n%s", out)
+		}
+		if out := m.run(t, "otpw-check --user alice || true"); !strings.Contains(out, "selinux-policy") {
+			t.Errorf("otpw-check does not say why:\n%s", out)
+		}
 	})
 
 	t.Run("the package", func(t *testing.T) {
