@@ -158,8 +158,8 @@ func testWho(t *testing.T, p policy) {
 		target, class, permission string
 		want                      []string
 	}{
-		{"otpw_home_t", "file", "read", append([]string{"otpw_worker_t", "userdomain"}, readers...)},
-		{"otpw_var_lib_t", "file", "read", append([]string{"otpw_worker_t", "userdomain"}, readers...)},
+		{"otpw_home_t", "file", "read", append([]string{"otpw_worker_t", "system_cronjob_t", "userdomain"}, readers...)},
+		{"otpw_var_lib_t", "file", "read", append([]string{"otpw_worker_t", "system_cronjob_t", "userdomain"}, readers...)},
 		{"otpw_secret_t", "file", "read", append(hosts, readers...)},
 		{"otpw_worker_t", "process", "transition", hosts},
 		{"otpw_worker_exec_t", "file", "entrypoint", []string{"otpw_worker_t"}},

@@ -167,6 +167,8 @@ func TestEnforcing(t *testing.T) {
 		})
 	})
 
+	m.run(t, "printf '* * * * * root otpw-gen status --all >/root/status 2>&1\\n' >/etc/cron.d/status")
+
 	m.step(t, "login", func(t *testing.T) { m.login(t, "alice", sheets["alice"]) })
 
 	m.step(t, "otpw-check", func(t *testing.T) {
@@ -300,6 +302,14 @@ func TestEnforcing(t *testing.T) {
 		m.workers(t, 0)
 		m.login(t, "alice", sheets["alice"])
 		m.run(t, "rm /etc/otpw.conf")
+	})
+
+	m.step(t, "cron", func(t *testing.T) {
+		m.run(t, "rm -f /root/status; timeout 100 sh -c 'until grep OTPW /root/status; do sleep 1; done'")
+		out := m.run(t, "rm /etc/cron.d/status; cat /root/status")
+		if !regexp.MustCompile(`(?m)^alice .*OTPW2`).MatchString(out) || !regexp.MustCompile(`(?m)^bob .*OTPW2`).MatchString(out) {
+			t.Errorf("cron cannot see lists:\n%s", out)
+		}
 	})
 
 	m.step(t, "revoke", func(t *testing.T) {
