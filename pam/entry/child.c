@@ -33,7 +33,19 @@
 #endif
 #define SIGSET_BYTES (_NSIG / 8) /* of the kernel; _NSIG is one more than the signals there are, or as many (MIPS) */
 
-/* Names the step and errno, the latter as a number: strerror would need the locale. */
+/* What an administrator meets, in words; else NULL. strerror would need the locale. */
+static const char *words(int err)
+{
+	switch (err) {
+	case EACCES: return "Permission denied";
+	case EAGAIN: return "Resource temporarily unavailable";
+	case ENOMEM: return "Cannot allocate memory";
+	case EPERM: return "Operation not permitted";
+	default: return NULL;
+	}
+}
+
+/* Names the step and errno, the latter as a number if there are no words for it. */
 _Noreturn static void child_fails(int sock, const char *step)
 {
 	char number[16], why[80] = "";
@@ -46,8 +58,13 @@ _Noreturn static void child_fails(int sock, const char *step)
 		*--at = (char)('0' + err % 10);
 	while ((err /= 10) != 0);
 	used = otpw_append(why, 0, sizeof why - 1, step);
-	used = otpw_append(why, used, sizeof why - 1, ": errno ");
-	used = otpw_append(why, used, sizeof why - 1, at);
+	if (words(errno) != NULL) {
+		used = otpw_append(why, used, sizeof why - 1, ": ");
+		used = otpw_append(why, used, sizeof why - 1, words(errno));
+	} else {
+		used = otpw_append(why, used, sizeof why - 1, ": errno ");
+		used = otpw_append(why, used, sizeof why - 1, at);
+	}
 	why[used] = '\0';
 	otpw_give_up(sock, "start worker", why);
 	for (;;)

@@ -566,6 +566,9 @@ func TestInstallation(t *testing.T) {
 			must(t, os.WriteFile(path(in), []byte("not a program\n"), mode))
 		}
 	}
+	interpreter := func(t *testing.T, in installation) {
+		must(t, os.WriteFile(in.worker(), []byte("#!/etc/passwd\n"), 0o711))
+	}
 	folder, worker, coreFile := installation.folder, installation.worker, installation.core
 	tests := []struct {
 		name  string
@@ -600,6 +603,7 @@ func TestInstallation(t *testing.T) {
 		{"worker not executable", chmod(worker, 0o700), "/worker: mode is 0700, want 0711", 0},
 		{"worker of another", chown(worker), "/worker: owner is uid 65534, want root", 0},
 		{"worker is text", text(worker, 0o711), "start worker: execve: errno 8", 0},
+		{"worker may not be run", interpreter, "start worker: execve: Permission denied", 0},
 		{"worker is something else", func(t *testing.T, in installation) {
 			copyFile(t, "/bin/true", worker(in), 0o711)
 		}, "worker ended without a result (exit status 0)", 0},
