@@ -142,7 +142,7 @@ func TestEnforcing(t *testing.T) {
 		}
 		t.Logf("%q", denials)
 		out := m.run(t, "journalctl -q -g 'pam_otpw.*(start worker|result=)'")
-		if !strings.Contains(out, "start worker: Permission denied") || !strings.Contains(out, "result=unavailable") {
+		if !strings.Contains(out, "result=error") || !strings.Contains(out, "start worker: execve: Permission denied") {
 			t.Errorf("the log does not say why:\n%s", out)
 		}
 		if out := m.run(t, "otpw-check --user alice || true"); !strings.Contains(out, "selinux-policy") {
