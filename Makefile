@@ -156,7 +156,7 @@ $(B)/$(DIST).tar.gz: FORCE | tools
 	$(GO) mod vendor -o $(B)/dist/$(DIST)/vendor
 	@echo '$(VERSION)' >$(B)/dist/$(DIST)/VERSION
 	tar -c -C $(B)/dist --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX --mtime=@$(SOURCE_DATE_EPOCH) $(DIST) | gzip -9n >$@.new
-	@mv $@.new $@
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 	@rm -rf $(B)/dist
 	@echo 'the source archive: $@'
 
@@ -170,24 +170,30 @@ $(B)/selinux/otpw.pp: $(wildcard selinux/otpw.*)
 	cp selinux/otpw.* $(@D)
 	$(MAKE) -C $(@D) -f /usr/share/selinux/devel/Makefile NAME= otpw.pp
 
-SELINUXTOOLS := sesearch:setools secilc:secilc checkmodule:checkpolicy semodule_package:semodule-utils semodule:policycoreutils \
-  matchpathcon:selinux-utils m4:m4
+SELINUXTOOLS = sesearch:setools secilc:secilc checkmodule:checkpolicy semodule_package:semodule-utils semodule:policycoreutils \
+  matchpathcon:selinux-utils m4:m4 mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs qemu-system-x86_64:qemu-system-x86
+
+selinux-tools: tools
+	@scripts/need 'testing the SELinux policy' $(DEBTOOLS) $(SELINUXTOOLS)
 
 # The packages, in a machine that is emulated: no KVM is needed.
-selinux-test: deb policy
-	@scripts/need 'testing the SELinux policy' $(SELINUXTOOLS) mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs qemu-system-x86_64:qemu-system-x86
-	selinux/test/tree $(B)/selinux/tree.tar
+selinux-test: selinux-tools deb policy $(B)/selinux/tree.tar
 	scripts/gotest --root ./selinux/...
+
+$(B)/selinux/tree.tar: selinux/test/tree | selinux-tools
+	$< $@
 
 # ---- packages ----
 
 # dpkg-buildpackage builds below a folder of its own, of what make dist packs. -d: the Go in Debian 12 is too old, so it is not a package.
-DEBTOOLS := dpkg-buildpackage:dpkg-dev fakeroot:fakeroot /usr/include/security/pam_modules.h:libpam0g-dev \
+DEBTOOLS := dh:debhelper dpkg-buildpackage:dpkg-dev fakeroot:fakeroot /usr/include/security/pam_modules.h:libpam0g-dev \
   /usr/share/selinux/devel/Makefile:selinux-policy-dev
 
 deb: dist
-	@scripts/need 'building the packages' dh:debhelper $(DEBTOOLS)
-	B=$(B) GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb
+	@scripts/need 'building the packages' $(DEBTOOLS)
+	@test $(B)/deb/built -nt $(B)/$(DIST).tar.gz -a "$$(cat $(B)/deb/built 2>/dev/null)" = '$(DIST)' || \
+	  { GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb && echo '$(DIST)' >$(B)/deb/built; }
+	@ls -- $(B)/deb/*.deb
 
 # --nodeps: Fedora's names of packages mean nothing to Debian
 rpm: dist
@@ -203,8 +209,11 @@ package-test: deb
 	packaging/test/older $(B)/$(DIST).tar.gz $(B)/otpw-2.0.0~alpha.tar.gz
 	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/otpw-2.0.0~alpha.tar.gz $(B)/deb-older
 	OTPW_NOCHECK=1 GO=$(GO) packaging/rpm/build $(B)/otpw-2.0.0~alpha.tar.gz $(B)/rpm-older
-	packaging/test/roots $(B)/roots/bookworm.tar.gz $(B)/roots/trixie.tar.gz
+	$(MAKE) --no-print-directory $(B)/roots/bookworm.tar.gz $(B)/roots/trixie.tar.gz
 	scripts/gotest --root ./packaging/...
+
+$(B)/roots/%.tar.gz: packaging/test/roots
+	$< $* $@
 
 # ---- tests ----
 
@@ -241,7 +250,7 @@ e2e: test-tools build $(HOSTS)
 	scripts/gotest --root ./e2e/...
 
 race: test-tools
-	CGO_ENABLED=1 $(GO) test -race -p 1 -skip '^TestFaults$$' -timeout $$((30 * $(OTPW_BUDGET)))m ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
+	CGO_ENABLED=1 $(GO) test -race -p 2 -skip '^TestFaults$$' -timeout $$((30 * $(OTPW_BUDGET)))m ./otp/... ./printsheet/... ./cmd/... ./pam/module/...
 
 # The corpora are kept: in testdata/fuzz beside each Go target, which go test always runs, and in $(CORPUS), which
 # TestCorpus runs. What a long run finds is in $(B)/corpus, and in $(go env GOCACHE)/fuzz. To keep it:
@@ -333,4 +342,4 @@ uninstall:
 clean:
 	rm -rf $(B)
 
-.PHONY: FORCE build policy selinux-test package-test check dist deb rpm man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
+.PHONY: FORCE build policy selinux-test selinux-tools package-test check dist deb rpm man completions help tools compiler demo-tools test-tools test unit e2e race fuzz demo bench pictures lint install uninstall clean
