@@ -167,7 +167,7 @@ func TestEnforcing(t *testing.T) {
 		})
 	})
 
-	m.run(t, "printf '* * * * * root otpw-gen status --all >/root/status 2>&1\\n' >/etc/cron.d/status")
+	m.run(t, "printf '* * * * * root otpw-gen status --all 2>&1 | logger -t status\\n' >/etc/cron.d/status")
 
 	m.step(t, "login", func(t *testing.T) { m.login(t, "alice", sheets["alice"]) })
 
@@ -305,9 +305,9 @@ func TestEnforcing(t *testing.T) {
 	})
 
 	m.step(t, "cron", func(t *testing.T) {
-		m.run(t, "rm -f /root/status; timeout 100 sh -c 'until grep OTPW /root/status; do sleep 1; done'")
-		out := m.run(t, "rm /etc/cron.d/status; cat /root/status")
-		if !regexp.MustCompile(`(?m)^alice .*OTPW2`).MatchString(out) || !regexp.MustCompile(`(?m)^bob .*OTPW2`).MatchString(out) {
+		m.run(t, "timeout 100 sh -c 'until journalctl -q -t status | grep alice; do sleep 1; done'; rm /etc/cron.d/status")
+		out := m.run(t, "journalctl -q -t status -o cat")
+		if !regexp.MustCompile(`(?m)^alice +\d+/\d+ `).MatchString(out) || !regexp.MustCompile(`(?m)^bob +\d+/\d+ `).MatchString(out) {
 			t.Errorf("cron cannot see lists:\n%s", out)
 		}
 	})
@@ -338,7 +338,10 @@ func TestEnforcing(t *testing.T) {
 				t.Errorf("refused: %v, %v", first.err, second.err)
 			}
 		}
-		m.run(t, "systemd-run --quiet --wait systemd-tmpfiles --create /etc/tmpfiles.d/otpw.conf") // as at boot
+		m.run(t, "chmod 0755 /usr/libexec/otpw/otpw-gen-as-keeper; systemd-run --quiet --wait systemd-tmpfiles --create /etc/tmpfiles.d/otpw.conf") // as at boot
+		if got := m.run(t, "stat -c '%%A %%U' /usr/libexec/otpw/otpw-gen-as-keeper"); got != "-rwsr-xr-x otpw\n" {
+			t.Errorf("after a boot otpw-gen-as-keeper is %s", got)
+		}
 		m.types(t, map[string]string{"/var/lib/otpw": "otpw_var_lib_t", "/usr/libexec/otpw/otpw-gen-as-keeper": "otpw_keeper_exec_t"})
 		m.login(t, "bob", sheets["bob"])
 	})
