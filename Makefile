@@ -304,6 +304,11 @@ BASHCOMP  := $(SHARE)/bash-completion/completions/otpw-gen
 ZSHCOMP   := $(SHARE)/zsh/site-functions/_otpw-gen
 FISHCOMP  := $(SHARE)/fish/vendor_completions.d/otpw-gen.fish
 
+# with the paths that links in README.md have
+DOCDIR    ?= $(PREFIX)/share/doc/otpw
+DOCS      := README.md NEWS.md $(wildcard docs/*.md docs/*.png) packaging/otpw.conf packaging/fail2ban/filter.d/otpw.conf packaging/fail2ban/jail.d/otpw.conf \
+  packaging/grok/otpw
+
 # Copies only, so that root needs no Go.
 install:
 	@for f in $(INSTALLED); do test -e $(B)/$$f || { echo "make: there is no $(B)/$$f: run make first" >&2; exit 1; }; done
@@ -326,6 +331,7 @@ install:
 	install -D -m 0644 $(B)/completions/zsh $(ZSHCOMP)
 	install -D -m 0644 $(B)/completions/fish $(FISHCOMP)
 	install -D -m 0644 packaging/pseudo-user/sysusers.conf $(SHARE)/otpw/sysusers.conf
+	test -z '$(DOCDIR)' || for f in $(DOCS); do install -D -m 0644 $$f $(DESTDIR)$(DOCDIR)/$$f || exit; done
 	install -d -m 0700 $(DESTDIR)$(STATEDIR)
 	test -n '$(DESTDIR)' || scripts/decoy-secret $(STATEDIR)/decoy
 
@@ -336,8 +342,10 @@ uninstall:
 	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
 	rm -f $(addprefix $(SHARE)/man/man1/,$(MAN1)) $(addprefix $(SHARE)/man/man5/,$(MAN5)) $(addprefix $(SHARE)/man/man8/,$(MAN8)) \
 	  $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
+	test -z '$(DOCDIR)' || rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,$(DOCS))
 	rm -f $(DESTDIR)$(STATEDIR)/decoy
 	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw $(DESTDIR)$(STATEDIR) $(dir $(KEEPER)) $(SHARE)/otpw 2>/dev/null || :
+	@test -z '$(DOCDIR)' || rmdir $(addprefix $(DESTDIR)$(DOCDIR)/,docs packaging/fail2ban/filter.d packaging/fail2ban/jail.d packaging/fail2ban packaging/grok packaging) $(DESTDIR)$(DOCDIR) 2>/dev/null || :
 
 clean:
 	rm -rf $(B)

@@ -7,9 +7,11 @@ package install
 import (
 	"bytes"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +81,7 @@ func TestInstall(t *testing.T) {
 		t.Fatalf("make install: %v\n%s", err, out)
 	}
 	found := files(t, dest)
+	checkDocs(t, found)
 	for name, mode := range want {
 		if found[name] != mode {
 			t.Errorf("%s: mode %v, want %v (0: not there)", name, found[name], mode)
@@ -101,11 +104,32 @@ func TestInstall(t *testing.T) {
 	if found := files(t, dest); len(found) != 1 || found["usr/local/share/man/man1/other.1"] == 0 {
 		t.Errorf("make uninstall leaves %v, want other.1 alone", found)
 	}
-	for _, dir := range []string{"usr/lib/security/pam_otpw", "var/lib/pam_otpw"} {
+	for _, dir := range []string{"usr/lib/security/pam_otpw", "var/lib/pam_otpw", "usr/local/share/doc/otpw"} {
 		if _, err := os.Stat(filepath.Join(dest, dir)); err == nil {
 			t.Errorf("make uninstall leaves %s", dir)
 		}
 	}
+}
+
+// checkDocs sees that what README.md links to is installed, by the same paths, and takes it out of what was found.
+func checkDocs(t *testing.T, found map[string]fs.FileMode) {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const dir = "usr/local/share/doc/otpw/"
+	for _, link := range regexp.MustCompile(`\]\((docs/[a-z0-9.-]+)`).FindAllSubmatch(readme, -1) {
+		if name := dir + string(link[1]); found[name] != 0o644 {
+			t.Errorf("%s: mode %v", name, found[name])
+		}
+	}
+	for _, name := range []string{"README.md", "NEWS.md", "packaging/otpw.conf", "packaging/grok/otpw", "packaging/fail2ban/filter.d/otpw.conf", "packaging/fail2ban/jail.d/otpw.conf"} {
+		if found[dir+name] != 0o644 {
+			t.Errorf("%s: mode %v", dir+name, found[dir+name])
+		}
+	}
+	maps.DeleteFunc(found, func(name string, _ fs.FileMode) bool { return strings.HasPrefix(name, dir) })
 }
 
 // checkPages sees that all pages that were built are installed.
