@@ -297,7 +297,8 @@ lint: compiler
 
 # ---- install ----
 
-INSTALLED := otpw-gen otpw-gen-as-keeper otpw-check pam_otpw.so pam_otpw/worker pam_otpw/core.so $(addprefix man/,$(PAGES)) $(addprefix completions/,$(SHELLS))
+MODULE    := pam_otpw/worker pam_otpw/core.so pam_otpw.so
+INSTALLED := otpw-gen otpw-gen-as-keeper otpw-check $(MODULE) $(addprefix man/,$(PAGES)) $(addprefix completions/,$(SHELLS))
 SHARE     := $(DESTDIR)$(PREFIX)/share
 KEEPER    := $(DESTDIR)$(PREFIX)/libexec/otpw/otpw-gen-as-keeper
 BASHCOMP  := $(SHARE)/bash-completion/completions/otpw-gen
@@ -309,7 +310,8 @@ DOCDIR    ?= $(PREFIX)/share/doc/otpw
 DOCS      := README.md NEWS.md $(wildcard docs/*.md docs/*.png) packaging/otpw.conf packaging/fail2ban/filter.d/otpw.conf packaging/fail2ban/jail.d/otpw.conf \
   packaging/grok/otpw
 
-# Copies only, so that root needs no Go.
+# Copies only, so that root needs no Go. The module's files, without which nobody may be able to log in, stay what they
+# were until all of the new ones are on the disk.
 install:
 	@for f in $(INSTALLED); do test -e $(B)/$$f || { echo "make: there is no $(B)/$$f: run make first" >&2; exit 1; }; done
 	@read -r _ built <$(B)/version; test "$$built" = '$(PREFIX) $(STATEDIR)' || \
@@ -320,9 +322,10 @@ install:
 	install -D -m 0755 packaging/pseudo-user/otpw-pseudo-user $(DESTDIR)$(PREFIX)/sbin/otpw-pseudo-user
 	install -D -m 0755 $(B)/otpw-check $(DESTDIR)$(PREFIX)/sbin/otpw-check
 	install -d -m 0755 $(DESTDIR)$(PAMDIR)/pam_otpw
-	install -m 0711 $(B)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/worker
-	install -m 0644 $(B)/pam_otpw/core.so $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
-	install -m 0644 $(B)/pam_otpw.so $(DESTDIR)$(PAMDIR)/pam_otpw.so
+	for f in $(MODULE); do install -m 0644 $(B)/$$f $(DESTDIR)$(PAMDIR)/$$f.new || exit 1; done
+	chmod 0711 $(DESTDIR)$(PAMDIR)/pam_otpw/worker.new
+	sync $(MODULE:%=$(DESTDIR)$(PAMDIR)/%.new)
+	for f in $(MODULE); do mv -f $(DESTDIR)$(PAMDIR)/$$f.new $(DESTDIR)$(PAMDIR)/$$f || exit 1; done
 	install -d -m 0755 $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8
 	install -m 0644 $(addprefix $(B)/man/,$(MAN1)) $(SHARE)/man/man1
 	install -m 0644 $(addprefix $(B)/man/,$(MAN5)) $(SHARE)/man/man5
@@ -338,8 +341,8 @@ install:
 uninstall:
 	@! grep -rl '^[^#]*pam_otpw' $(DESTDIR)/etc/pam.d 2>/dev/null || \
 	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
-	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(KEEPER) $(dir $(KEEPER))decoy-secret $(addprefix $(DESTDIR)$(PREFIX)/sbin/,otpw-check otpw-pseudo-user) $(SHARE)/otpw/sysusers.conf $(DESTDIR)$(PAMDIR)/pam_otpw.so \
-	  $(DESTDIR)$(PAMDIR)/pam_otpw/worker $(DESTDIR)$(PAMDIR)/pam_otpw/core.so
+	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(KEEPER) $(dir $(KEEPER))decoy-secret $(addprefix $(DESTDIR)$(PREFIX)/sbin/,otpw-check otpw-pseudo-user) $(SHARE)/otpw/sysusers.conf \
+	  $(MODULE:%=$(DESTDIR)$(PAMDIR)/%) $(MODULE:%=$(DESTDIR)$(PAMDIR)/%.new)
 	rm -f $(addprefix $(SHARE)/man/man1/,$(MAN1)) $(addprefix $(SHARE)/man/man5/,$(MAN5)) $(addprefix $(SHARE)/man/man8/,$(MAN8)) \
 	  $(BASHCOMP) $(ZSHCOMP) $(FISHCOMP)
 	test -z '$(DOCDIR)' || rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,$(DOCS))

@@ -51,10 +51,10 @@ func makeTarget(t *testing.T, target, dest string, settings ...string) ([]byte, 
 	cmd := exec.Command("make", "-C", "../..", target, "DESTDIR="+dest, "PREFIX=/usr/local", "PAMDIR=/usr/lib/security",
 		"STATEDIR=/var/lib/pam_otpw", "GO=no-go-here", "CC=no-compiler-here")
 	cmd.Env = append(os.Environ(), "MAKEFLAGS=")
-	cmd.Args = append(cmd.Args, settings...)
 	if b := os.Getenv("OTPW_BUILD"); b != "" {
 		cmd.Args = append(cmd.Args, "B="+b)
 	}
+	cmd.Args = append(cmd.Args, settings...)
 	return cmd.CombinedOutput()
 }
 
@@ -163,6 +163,79 @@ func checkCompletions(t *testing.T, dest string) {
 		if err != nil || len(out) == 0 || !bytes.Equal(got, out) {
 			t.Errorf("%s: not what otpw-gen completion %s prints (%v)", name, shell, err)
 		}
+	}
+}
+
+// standIns makes files of that text in the place of all that make builds.
+func standIns(t *testing.T, build, text string) {
+	t.Helper()
+	names := []string{"otpw-gen", "otpw-gen-as-keeper", "otpw-check", "completions/bash", "completions/zsh", "completions/fish"}
+	for name := range want {
+		switch dir := filepath.Dir(name); {
+		case strings.HasPrefix(dir, "usr/local/share/man/"):
+			names = append(names, "man/"+filepath.Base(name))
+		case strings.HasPrefix(dir, "usr/lib/security"):
+			names = append(names, strings.TrimPrefix(name, "usr/lib/security/"))
+		}
+	}
+	for _, name := range names {
+		writeFile(t, filepath.Join(build, name), text)
+	}
+	writeFile(t, filepath.Join(build, "version"), "2.0.0 /usr/local /var/lib/pam_otpw\n")
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An installation that fails half way, on a disk that is full say, leaves the module as it was: without it nobody may be
+// able to log in and mend that.
+func TestInstallFails(t *testing.T) {
+	module := []string{"pam_otpw/worker", "pam_otpw/core.so", "pam_otpw.so"}
+	for _, full := range module {
+		t.Run(full, func(t *testing.T) {
+			dest, build, bin := t.TempDir(), t.TempDir(), t.TempDir()
+			standIns(t, build, "old")
+			if out, err := makeTarget(t, "install", dest, "B="+build); err != nil {
+				t.Fatalf("make install: %v\n%s", err, out)
+			}
+			old := files(t, dest)
+			standIns(t, build, "new")
+			// as install(1) does it: what was there goes before the copy begins
+			writeFile(t, filepath.Join(bin, "install"), `#!/bin/sh
+for last; do :; done
+case $* in *" `+filepath.Join(build, full)+` "*)
+	rm -f "$last"
+	printf n >"$last"
+	exit 1 ;;
+esac
+PATH=${PATH#*:} exec install "$@"
+`)
+			if err := os.Chmod(filepath.Join(bin, "install"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+			if out, err := makeTarget(t, "install", dest, "B="+build); err == nil {
+				t.Errorf("make install works:\n%s", out)
+			}
+			found := files(t, dest)
+			for _, name := range module {
+				name = filepath.Join("usr/lib/security", name)
+				text, err := os.ReadFile(filepath.Join(dest, name))
+				if err != nil || string(text) != "old" || found[name] != old[name] {
+					t.Errorf("%s has changed: %q, mode %v, %v", name, text, found[name], err)
+				}
+			}
+			if out, err := makeTarget(t, "uninstall", dest, "B="+build); err != nil || len(files(t, dest)) > 0 {
+				t.Errorf("make uninstall: %v, leaves %v\n%s", err, files(t, dest), out)
+			}
+		})
 	}
 }
 
