@@ -224,7 +224,11 @@ func TestPseudoUser(t *testing.T) {
 		r.says("only root", "setpriv --reuid alice --regid alice --clear-groups otpw-pseudo-user on || true")
 		r.says("otpw-pseudo-user on --set-user-id", "otpw-pseudo-user || test $? -eq 2")
 
-		r.says("root makes them", "otpw-pseudo-user on")
+		r.run("rm -rf /etc/tmpfiles.d /etc/sysusers.d")
+		r.says("root makes them", "umask 0; otpw-pseudo-user on")
+		if out := r.run("find /etc/tmpfiles.d /etc/sysusers.d -perm /022"); out != "" {
+			r.Errorf("others can write what systemd does as root:\n%s", out)
+		}
 		if got := r.mode("/var/lib/otpw") + r.mode(helper); got != "drwx------ otpw-rwxr-xr-x root" {
 			r.Error(got)
 		}
