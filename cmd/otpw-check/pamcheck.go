@@ -428,10 +428,14 @@ func (c *checker) checkArguments(l line) {
 // decoyState is set when linking, as for the module.
 var decoyState = "/var/lib/pam_otpw/decoy"
 
-const (
-	decoySecret  = 16 // bytes
-	decoyCommand = "sudo scripts/decoy-secret "
-)
+const decoySecret = 16 // bytes
+
+// makeSecret is the command for that, which was installed with this program. Root types it, wherever root is: a relative
+// path might be somebody else's.
+func makeSecret() string {
+	self, _ := os.Executable()
+	return "sudo " + quoted(filepath.Join(filepath.Dir(self), "../libexec/otpw/decoy-secret")) + " " + quoted(decoyState)
+}
 
 // checkDecoyState looks at the secret, by the rules of pam/entry/decoy.c.
 func (c *checker) checkDecoyState() {
@@ -441,19 +445,19 @@ func (c *checker) checkDecoyState() {
 			c.add("not-root", decoyState, "", "cannot be looked at: %v", bareError(err))
 			return
 		}
-		c.add("decoy-state", decoyState, decoyCommand+quoted(decoyState), "%v: there are no decoys", bareError(err))
+		c.add("decoy-state", decoyState, makeSecret(), "%v: there are no decoys", bareError(err))
 		return
 	}
 	st := fi.Sys().(*syscall.Stat_t)
 	switch {
 	case !fi.Mode().IsRegular():
-		c.add("decoy-state", decoyState, "rm it; "+decoyCommand+quoted(decoyState), "not a regular file: there are no decoys")
+		c.add("decoy-state", decoyState, "rm it; "+makeSecret(), "not a regular file: there are no decoys")
 	case st.Uid != 0:
 		c.add("decoy-state", decoyState, "chown root "+quoted(decoyState), "owner is uid %d, want root: there are no decoys", st.Uid)
 	case st.Mode&0o077 != 0:
 		c.add("decoy-state", decoyState, "chmod 0600 "+quoted(decoyState), "mode is %04o, want 0600: there are no decoys", st.Mode&0o7777)
 	case st.Size < decoySecret:
-		c.add("decoy-state", decoyState, "rm it; "+decoyCommand+quoted(decoyState), "shorter than %d bytes: there are no decoys", decoySecret)
+		c.add("decoy-state", decoyState, "rm it; "+makeSecret(), "shorter than %d bytes: there are no decoys", decoySecret)
 	default:
 		c.fine(decoyState, "the secret of decoys")
 	}

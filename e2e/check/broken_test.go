@@ -203,7 +203,7 @@ var brokenPAM = []broken{
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper")
 		m.pam(otpwLine + " user=nonesuch")
 	}, "", 2, []string{"error argument-user  /etc/pam.d/sshd line 1: ", "warning argument-place"}},
-	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file"}},
+	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file.* sudo /[^ .]*/libexec/otpw/decoy-secret /var/lib/pam_otpw/decoy"}},
 	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* chmod 0600"}},
 	{"secret for a group", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0640 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0640"}},
 	{"secret of another owner", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chown alice /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  owner"}},
