@@ -63,6 +63,7 @@ func TestDebian(t *testing.T) {
 	t.Run("rules", func(t *testing.T) { testRules(t, p) })
 	t.Run("others", func(t *testing.T) { testOthers(t, p) })
 	t.Run("who", func(t *testing.T) { testWho(t, p) })
+	t.Run("roles", func(t *testing.T) { testRoles(t, p) })
 	t.Run("transitions", func(t *testing.T) { testTransitions(t, p) })
 	t.Run("contexts", func(t *testing.T) { testContexts(t, contexts) })
 }
@@ -153,7 +154,7 @@ func testOthers(t *testing.T, p policy) {
 // unconfines everything is Debian's.
 func testWho(t *testing.T, p policy) {
 	readers := []string{"aide_t", "amanda_t", "backup_t", "bacula_t", "files_unconfined_type", "quota_t", "samhain_t", "samhaind_t", "siggen_t", "tripwire_t"}
-	hosts := []string{"local_login_t", "remote_login_t", "sshd_t", "staff_su_t", "sudodomain", "sysadm_su_t", "user_su_t", "xdm_t"}
+	hosts := []string{"auditadm_su_t", "local_login_t", "remote_login_t", "secadm_su_t", "sshd_t", "staff_su_t", "sudodomain", "sysadm_su_t", "user_su_t", "xdm_t"}
 	for _, c := range []struct {
 		target, class, permission string
 		want                      []string
@@ -176,6 +177,26 @@ func testWho(t *testing.T, p policy) {
 				t.Errorf("%q\nwant %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A role whose users have a sudo or su of their own may start the worker through it: else these ask nobody, and let nobody in.
+func testRoles(t *testing.T, p policy) {
+	tool := regexp.MustCompile(`\b\w+_su(do)?_t\b`)
+	found := 0
+	for role := range strings.FieldsSeq(output(t, "seinfo", "-r", "--flat", string(p))) {
+		types := output(t, "seinfo", "--flat", "-r"+role, "-x", string(p))
+		own := tool.FindAllString(types, -1)
+		if len(own) == 0 {
+			continue
+		}
+		found++
+		if !regexp.MustCompile(`\botpw_worker_t\b`).MatchString(types) {
+			t.Errorf("%s has %q, and may not start the worker", role, own)
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d roles have a sudo or su of their own", found)
 	}
 }
 
