@@ -151,6 +151,7 @@ func TestEnforcing(t *testing.T) {
 	})
 
 	t.Run("the package", func(t *testing.T) {
+		m.run(t, "mkdir /home/eve && touch /home/eve/.otpw") // of whom getent does not tell
 		start := time.Now()
 		out := m.run(t, "dpkg --install /srv/otpw-selinux.deb 2>&1")
 		t.Logf("%v\n%s", time.Since(start).Round(time.Second), out)
@@ -160,6 +161,7 @@ func TestEnforcing(t *testing.T) {
 		m.types(t, map[string]string{
 			"/home/alice/.otpw":                    "otpw_home_t",
 			"/home/bob/.otpw":                      "otpw_home_t",
+			"/home/eve/.otpw":                      "otpw_home_t",
 			"/var/lib/pam_otpw":                    "otpw_secret_t",
 			"/var/lib/pam_otpw/decoy":              "otpw_secret_t",
 			"/usr/lib/*/security/pam_otpw/worker":  "otpw_worker_exec_t",
