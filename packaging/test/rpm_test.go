@@ -167,7 +167,8 @@ func TestRPMSELinux(t *testing.T) {
 	r.says(load+label, "cat /root/did; rm /root/did")
 	r.run("rpm -U %s", now)
 	r.says(load+label+"/home/alice/.otpw\n$", "cat /root/did; rm /root/did")
-	r.run("rpm -e otpw-selinux pam_otpw otpw")
+	r.sshd(rpmModule)
+	r.says("otpw-selinux: files in /etc/pam.d name pam_otpw", "rpm -e otpw-selinux pam_otpw otpw 2>&1")
 	r.says("^semodule --priority 200 --remove otpw\n(.*\n)*restorecon -F -f -\n/home/alice/.otpw\n$", "cat /root/did")
 }
 

@@ -349,7 +349,9 @@ func TestEnforcing(t *testing.T) {
 	})
 
 	t.Run("the package goes", func(t *testing.T) {
-		m.run(t, "dpkg --purge otpw-selinux 2>&1")
+		if out := m.run(t, "dpkg --purge otpw-selinux 2>&1"); !strings.Contains(out, "logins through them fail without this policy") {
+			t.Errorf("does not say that logins fail:\n%s", out)
+		}
 		if got := m.run(t, "semodule -l"); strings.Contains(got, "otpw") {
 			t.Errorf("still loaded:\n%s", got)
 		}
