@@ -455,7 +455,7 @@ func (c *checker) checkDecoyState() {
 	case st.Uid != 0:
 		c.add("decoy-state", decoyState, "chown root "+quoted(decoyState), "owner is uid %d, want root: there are no decoys", st.Uid)
 	case st.Mode&0o077 != 0:
-		c.add("decoy-state", decoyState, "chmod 0600 "+quoted(decoyState), "mode is %04o, want 0600: there are no decoys", st.Mode&0o7777)
+		c.add("decoy-state", decoyState, "rm it, for others may know it; "+makeSecret(), "mode is %04o, want 0600: there are no decoys", st.Mode&0o7777)
 	case st.Size < decoySecret:
 		c.add("decoy-state", decoyState, "rm it; "+makeSecret(), "shorter than %d bytes: there are no decoys", decoySecret)
 	default:

@@ -88,6 +88,8 @@ func (c *checker) checkListLabel(where string, s *subject) {
 		mend = s.as("chcon -t otpw_home_t " + quoted(s.path) + ", and the same with -h, for the link")
 	case s.inHome():
 		mend = s.as("restorecon -Fv " + quoted(s.path))
+	case strings.Count(dir, "/") < 2 || dir == "/var/lib":
+		mend = "file= with a folder that is for lists alone, as /var/lib/otpw/%u"
 	}
 	c.add("selinux-label", where, mend, "its label is %q: where SELinux is enforcing, the worker may not read it", s.Label)
 }

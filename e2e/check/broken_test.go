@@ -88,6 +88,12 @@ var brokenModule = []broken{
 		m.shell("mkdir /home/away; mv /home/alice/.otpw /home/away/list; chown -R " + m.alice.Name + " /home/away; ln -s /home/away/list /home/alice/.otpw; chown -h alice /home/alice/.otpw")
 		enforcing("otpw_worker_exec_t", "user_home_t")(m)
 	}, "--user alice", 1, []string{`warning selinux-label  alice: /home/alice/.otpw -> .*: its label is "user_home_t".* as alice: chcon -t otpw_home_t /home/alice/.otpw`}},
+	{"lists among other files, without their label", func(m *machine) {
+		m.write("/etc/otpw.conf", 0o644, "[module]", "file=/etc/%u.otpw", "nolock")
+		m.shell("mv /home/alice/.otpw /etc/alice.otpw")
+		enforcing("otpw_worker_exec_t", "")(m)
+		m.label("/etc/alice.otpw", "etc_t")
+	}, "--user alice", 1, []string{`warning selinux-label  /etc/alice.otpw: its label is "etc_t".* file= with a folder that is for lists alone`}},
 	{"shared lists without their label", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "user=keeper", "file=/home/keeper/lists/%u")
 		m.shell("mkdir -m 0700 /home/keeper/lists; mv /home/alice/.otpw /home/keeper/lists/alice; chown -R keeper:keeper /home/keeper")
@@ -204,7 +210,7 @@ var brokenPAM = []broken{
 		m.pam(otpwLine + " user=nonesuch")
 	}, "", 2, []string{"error argument-user  /etc/pam.d/sshd line 1: ", "warning argument-place"}},
 	{"decoys without a secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("rm /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  no such file.* sudo /[^ .]*/libexec/otpw/decoy-secret /var/lib/pam_otpw/decoy"}},
-	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* chmod 0600"}},
+	{"secret for all", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0644 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0644.* rm it, for others may know it; sudo /[^ .]*/libexec/otpw/decoy-secret "}},
 	{"secret for a group", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chmod 0640 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  mode is 0640"}},
 	{"secret of another owner", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("chown alice /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  owner"}},
 	{"short secret", func(m *machine) { m.pam(otpwLine + " decoy"); m.shell("truncate -s 15 /var/lib/pam_otpw/decoy") }, "", 2, []string{"error decoy-state  shorter"}},
