@@ -77,7 +77,7 @@ func (c *command) locate() (string, error) {
 	}
 	switch err := c.ids.keep(id); {
 	case errors.Is(err, errNotKeeper):
-		return "", fmt.Errorf("lists are kept by %s (uid %d): %w, and this program is not set-user-id for it", owner.Name, owner.UID, err)
+		return "", fmt.Errorf("lists are kept by %s (uid %d): %w, and only root makes them unless otpw-pseudo-user(8) says otherwise", owner.Name, owner.UID, err)
 	case err != nil:
 		return "", err
 	}

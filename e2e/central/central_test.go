@@ -453,7 +453,7 @@ func TestWrongBits(t *testing.T) {
 		{0, 0, 0o4755, "set-user-id for root, which it is not made for"},
 		{s.bob.UID, 0, 0o4755, `lists are kept by otpw \(uid \d+\): the list belongs to another user`},
 		{0, s.keeper.UID, 0o2755, "set-group-id, which it is not made for"},
-		{0, 0, 0o755, `lists are kept by otpw \(uid \d+\): the list belongs to another user, and this program is not set-user-id for it`},
+		{0, 0, 0o755, `lists are kept by otpw \(uid \d+\): the list belongs to another user, and only root makes them`},
 	} {
 		must(t, os.Chown(s.m.Generator, tt.uid, tt.gid), syscall.Chmod(s.m.Generator, tt.mode))
 		s.fails(s.alice, tt.message)
@@ -469,10 +469,10 @@ func TestWrongBits(t *testing.T) {
 		message string // of otpw-gen
 		itself  string // of the helper
 	}{
-		{0, 0o755, `belongs to another user, and this program is not set-user-id for it`, "not set-user-id for an account that keeps lists"},
-		{s.keeper.UID, 0o755, `belongs to another user, and this program is not set-user-id for it`, "not set-user-id for an account that keeps lists"},
-		{0, 0o4755, `belongs to another user, and this program is not set-user-id for it`, "not set-user-id for an account that keeps lists"},
-		{s.bob.UID, 0o4755, `belongs to another user, and this program is not set-user-id for it`, `lists are kept by otpw \(uid \d+\): the list belongs to another user`},
+		{0, 0o755, `belongs to another user, and only root makes them`, "not set-user-id for an account that keeps lists"},
+		{s.keeper.UID, 0o755, `belongs to another user, and only root makes them`, "not set-user-id for an account that keeps lists"},
+		{0, 0o4755, `belongs to another user, and only root makes them`, "not set-user-id for an account that keeps lists"},
+		{s.bob.UID, 0o4755, `belongs to another user, and only root makes them`, `lists are kept by otpw \(uid \d+\): the list belongs to another user`},
 	} {
 		must(t, os.Chown(helper, tt.uid, 0), syscall.Chmod(helper, tt.mode))
 		s.fails(s.alice, tt.message)
