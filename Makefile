@@ -149,6 +149,7 @@ DIST := otpw-$(VERSION)
 dist: $(B)/$(DIST).tar.gz
 
 $(B)/$(DIST).tar.gz: FORCE | tools
+	@test -e .git || { echo 'make: this is not a git repository. Of a source archive, packaging/deb and packaging/rpm/build make packages: packaging/README.md' >&2; exit 1; }
 	@rm -rf $(B)/dist
 	@mkdir -p $(B)/dist/$(DIST)
 	git -c safe.directory='$(CURDIR)' ls-files -z >$(B)/dist/files
@@ -307,8 +308,12 @@ FISHCOMP  := $(SHARE)/fish/vendor_completions.d/otpw-gen.fish
 
 # with the paths that links in README.md have
 DOCDIR    ?= $(PREFIX)/share/doc/otpw
-DOCS      := README.md NEWS.md $(wildcard docs/*.md docs/*.png) packaging/otpw.conf packaging/fail2ban/filter.d/otpw.conf packaging/fail2ban/jail.d/otpw.conf \
-  packaging/grok/otpw
+DOCS      := README.md NEWS.md SECURITY.md $(wildcard docs/*.md docs/*.png) selinux/README.md packaging/README.md packaging/otpw.conf \
+  packaging/fail2ban/filter.d/otpw.conf packaging/fail2ban/jail.d/otpw.conf packaging/grok/otpw
+
+# A file that a package manager looks after is not ours to replace, or to remove. Below DESTDIR nobody looks after files.
+NOTPACKAGED = test -n '$(DESTDIR)' || ! owner=$$(dpkg-query -S $(PAMDIR)/pam_otpw.so 2>/dev/null || rpm -qf $(PAMDIR)/pam_otpw.so 2>/dev/null) || \
+  { echo "make: $(PAMDIR)/pam_otpw.so is of the package $${owner%%:*}: remove that first, with apt or dnf; or set PAMDIR" >&2; exit 1; }
 
 # Copies only, so that root needs no Go. The module's files, without which nobody may be able to log in, stay what they
 # were until all of the new ones are on the disk.
@@ -316,6 +321,8 @@ install:
 	@for f in $(INSTALLED); do test -e $(B)/$$f || { echo "make: there is no $(B)/$$f: run make first" >&2; exit 1; }; done
 	@read -r _ built <$(B)/version; test "$$built" = '$(PREFIX) $(STATEDIR)' || \
 	  { echo "make: $(B) was made for PREFIX and STATEDIR $$built: run make again, with the same settings as make install" >&2; exit 1; }
+	@$(NOTPACKAGED)
+	@mkdir -p $(DESTDIR)$(PAMDIR)/pam_otpw && test -w $(DESTDIR)$(PAMDIR)/pam_otpw || { echo 'make: run this as root, or with DESTDIR=' >&2; exit 1; }
 	install -D -m 0755 $(B)/otpw-gen $(DESTDIR)$(PREFIX)/bin/otpw-gen
 	install -D -m 0755 $(B)/otpw-gen-as-keeper $(KEEPER)
 	install -m 0755 scripts/decoy-secret $(dir $(KEEPER))decoy-secret
@@ -337,10 +344,14 @@ install:
 	test -z '$(DOCDIR)' || for f in $(DOCS); do install -D -m 0644 $$f $(DESTDIR)$(DOCDIR)/$$f || exit; done
 	install -d -m 0700 $(DESTDIR)$(STATEDIR)
 	test -n '$(DESTDIR)' || scripts/decoy-secret $(STATEDIR)/decoy
+	test -n '$(DESTDIR)' || ! test -e /etc/tmpfiles.d/otpw.conf || systemd-tmpfiles --create /etc/tmpfiles.d/otpw.conf # of otpw-pseudo-user
 
 uninstall:
 	@! grep -rl '^[^#]*pam_otpw' $(DESTDIR)/etc/pam.d 2>/dev/null || \
 	  { echo 'make: the files above still name pam_otpw: take it out of them first, or logins through them fail' >&2; exit 1; }
+	@$(NOTPACKAGED)
+	@test -n '$(DESTDIR)' || ! test -e /etc/tmpfiles.d/otpw.conf || \
+	  { echo 'make: one account keeps all lists: otpw-pseudo-user off first, which this removes' >&2; exit 1; }
 	rm -f $(DESTDIR)$(PREFIX)/bin/otpw-gen $(KEEPER) $(dir $(KEEPER))decoy-secret $(addprefix $(DESTDIR)$(PREFIX)/sbin/,otpw-check otpw-pseudo-user) $(SHARE)/otpw/sysusers.conf \
 	  $(MODULE:%=$(DESTDIR)$(PAMDIR)/%) $(MODULE:%=$(DESTDIR)$(PAMDIR)/%.new)
 	rm -f $(addprefix $(SHARE)/man/man1/,$(MAN1)) $(addprefix $(SHARE)/man/man5/,$(MAN5)) $(addprefix $(SHARE)/man/man8/,$(MAN8)) \
@@ -348,7 +359,7 @@ uninstall:
 	test -z '$(DOCDIR)' || rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,$(DOCS))
 	rm -f $(DESTDIR)$(STATEDIR)/decoy
 	@rmdir $(DESTDIR)$(PAMDIR)/pam_otpw $(DESTDIR)$(STATEDIR) $(dir $(KEEPER)) $(SHARE)/otpw 2>/dev/null || :
-	@test -z '$(DOCDIR)' || rmdir $(addprefix $(DESTDIR)$(DOCDIR)/,docs packaging/fail2ban/filter.d packaging/fail2ban/jail.d packaging/fail2ban packaging/grok packaging) $(DESTDIR)$(DOCDIR) 2>/dev/null || :
+	@test -z '$(DOCDIR)' || rmdir $(addprefix $(DESTDIR)$(DOCDIR)/,docs selinux packaging/fail2ban/filter.d packaging/fail2ban/jail.d packaging/fail2ban packaging/grok packaging) $(DESTDIR)$(DOCDIR) 2>/dev/null || :
 
 clean:
 	rm -rf $(B)
