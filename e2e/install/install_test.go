@@ -119,12 +119,12 @@ func checkDocs(t *testing.T, found map[string]fs.FileMode) {
 		t.Fatal(err)
 	}
 	const dir = "usr/local/share/doc/otpw/"
-	for _, link := range regexp.MustCompile(`\]\((docs/[a-z0-9.-]+)`).FindAllSubmatch(readme, -1) {
+	for _, link := range regexp.MustCompile(`\]\(([a-zA-Z][^):#]*)[#)]`).FindAllSubmatch(readme, -1) {
 		if name := dir + string(link[1]); found[name] != 0o644 {
 			t.Errorf("%s: mode %v", name, found[name])
 		}
 	}
-	for _, name := range []string{"README.md", "NEWS.md", "packaging/otpw.conf", "packaging/grok/otpw", "packaging/fail2ban/filter.d/otpw.conf", "packaging/fail2ban/jail.d/otpw.conf"} {
+	for _, name := range []string{"README.md", "packaging/otpw.conf", "packaging/grok/otpw", "packaging/fail2ban/filter.d/otpw.conf", "packaging/fail2ban/jail.d/otpw.conf"} {
 		if found[dir+name] != 0o644 {
 			t.Errorf("%s: mode %v", dir+name, found[dir+name])
 		}

@@ -71,6 +71,7 @@ func TestInstall(t *testing.T) {
 				r.Errorf("%s: %s, want %s", name, got, mode)
 			}
 		}
+		r.links("usr/share/doc/otpw-bin")
 		r.user("alice")
 		r.user("bob")
 		passwords := r.makeList("alice", cheap)
@@ -222,7 +223,8 @@ func TestPseudoUser(t *testing.T) {
 		r.sshd("pam_otpw.so")
 		const helper = "/usr/libexec/otpw/otpw-gen-as-keeper"
 		r.says("only root", "setpriv --reuid alice --regid alice --clear-groups otpw-pseudo-user on || true")
-		r.says("otpw-pseudo-user on --set-user-id", "otpw-pseudo-user || test $? -eq 2")
+		r.says("otpw-pseudo-user on --set-user-id", "otpw-pseudo-user 2>&1 || test $? -eq 2")
+		r.says("no such command: on --set-userid\n", "otpw-pseudo-user on --set-userid 2>&1 || test $? -eq 2")
 
 		r.run("rm -rf /etc/tmpfiles.d /etc/sysusers.d")
 		r.says("root makes them", "umask 0; otpw-pseudo-user on")
@@ -232,7 +234,7 @@ func TestPseudoUser(t *testing.T) {
 		if got := r.mode("/var/lib/otpw") + r.mode(helper); got != "drwx------ otpw-rwxr-xr-x root" {
 			r.Error(got)
 		}
-		r.says("this program is not set-user-id", "printf 'p\\np\\n' | setpriv --reuid alice --regid alice --clear-groups otpw-gen || true")
+		r.says("only root makes them unless otpw-pseudo-user", "printf 'p\\np\\n' | setpriv --reuid alice --regid alice --clear-groups otpw-gen || true")
 		r.says("000 ", "printf 'p\\np\\n' | otpw-gen --user alice %s", cheap)
 
 		r.says("users make them", "otpw-pseudo-user on --set-user-id")
@@ -247,7 +249,11 @@ func TestPseudoUser(t *testing.T) {
 		if got := r.mode(helper); got != "-rwxr-xr-x root" {
 			r.Errorf("at the next start: %s", got)
 		}
-		r.run("rm /var/lib/otpw/*")
+		r.run("rm /var/lib/otpw/*; touch /var/lib/otpw/.profile")
+		r.says("end what runs as otpw", `setpriv --reuid otpw sleep 1000 & pid=$!
+until grep -q "^Uid:[[:space:]]*$(id -u otpw)" /proc/$pid/status; do :; done
+otpw-pseudo-user off 2>&1 || test $? -eq 1; kill $pid`)
+		r.run("rm /var/lib/otpw/.profile")
 		r.says("lists are in homes", "otpw-pseudo-user off")
 		r.gone("etc/tmpfiles.d/otpw.conf", "etc/sysusers.d/otpw.conf", "var/lib/otpw")
 		r.wantLogin("alice", r.makeList("alice", cheap))

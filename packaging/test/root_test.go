@@ -220,6 +220,16 @@ func (r *root) sshd(module string) {
 	r.write("etc/pam.d/sshd", strings.Replace(text, "@include common-auth\n", "auth required "+module+"\n", 1)+"session optional "+module+"\n")
 }
 
+// links wants what README.md there links to.
+func (r *root) links(dir string) {
+	r.Helper()
+	for _, link := range regexp.MustCompile(`\]\(([a-zA-Z][^):#]*)[#)]`).FindAllStringSubmatch(r.read(dir+"/README.md"), -1) {
+		if _, err := os.Stat(r.path(filepath.Join(dir, link[1]))); err != nil {
+			r.Errorf("README.md links to what is not there: %v", err)
+		}
+	}
+}
+
 // files are those below a folder, sorted.
 func (r *root) files(dir string) []string {
 	r.Helper()
