@@ -207,6 +207,7 @@ package-test: deb
 	@scripts/need 'testing the packages' lintian:lintian piuparts:piuparts rpmlint:rpmlint mmdebstrap:mmdebstrap ip:iproute2
 	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/$(DIST).tar.gz $(B)/deb-again/elsewhere
 	OTPW_NOCHECK=1 $(MAKE) --no-print-directory rpm
+	OTPW_NOCHECK=1 GO=$(GO) packaging/rpm/build $(B)/$(DIST).tar.gz $(B)/rpm-again/elsewhere
 	packaging/test/older $(B)/$(DIST).tar.gz $(B)/otpw-2.0.0~alpha.tar.gz
 	DEB_BUILD_OPTIONS=nocheck GO=$(GO) packaging/deb $(B)/otpw-2.0.0~alpha.tar.gz $(B)/deb-older
 	OTPW_NOCHECK=1 GO=$(GO) packaging/rpm/build $(B)/otpw-2.0.0~alpha.tar.gz $(B)/rpm-older

@@ -286,18 +286,20 @@ func TestLintian(t *testing.T) {
 
 // Built twice, in different folders, the packages are the same.
 func TestReproducible(t *testing.T) {
-	first, err := filepath.Glob(build(t, "deb", "*.deb"))
-	if err != nil || len(first) == 0 {
-		t.Fatalf("no packages: %v", err)
-	}
-	for _, file := range first {
-		a, err1 := os.ReadFile(file)
-		b, err2 := os.ReadFile(build(t, "deb-again/elsewhere", filepath.Base(file)))
-		if err := errors.Join(err1, err2); err != nil {
-			t.Fatal(err)
+	for _, kind := range []string{"deb", "rpm"} {
+		first, err := filepath.Glob(build(t, kind, "*."+kind))
+		if err != nil || len(first) == 0 {
+			t.Fatalf("no packages: %v", err)
 		}
-		if !bytes.Equal(a, b) {
-			t.Errorf("%s: two builds differ", filepath.Base(file))
+		for _, file := range first {
+			a, err1 := os.ReadFile(file)
+			b, err2 := os.ReadFile(build(t, kind+"-again/elsewhere", filepath.Base(file)))
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(a, b) {
+				t.Errorf("%s: two builds differ", filepath.Base(file))
+			}
 		}
 	}
 }
