@@ -94,9 +94,14 @@ func TestInstall(t *testing.T) {
 	checkPages(t, dest)
 	checkCompletions(t, dest)
 
-	other := filepath.Join(dest, "usr/local/share/man/man1/other.1")
-	if err := os.WriteFile(other, nil, 0o644); err != nil {
-		t.Fatal(err)
+	state := filepath.Join(dest, "var/lib/pam_otpw")
+	if info, err := os.Stat(state); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%s: %v, %v", state, info, err)
+	}
+	for _, name := range []string{"usr/local/share/man/man1/other.1", "var/lib/pam_otpw/decoy"} { // the latter goes
+		if err := os.WriteFile(filepath.Join(dest, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if out, err := makeTarget(t, "uninstall", dest); err != nil {
 		t.Fatalf("make uninstall: %v\n%s", err, out)
@@ -104,7 +109,7 @@ func TestInstall(t *testing.T) {
 	if found := files(t, dest); len(found) != 1 || found["usr/local/share/man/man1/other.1"] == 0 {
 		t.Errorf("make uninstall leaves %v, want other.1 alone", found)
 	}
-	for _, dir := range []string{"usr/lib/security/pam_otpw", "var/lib/pam_otpw", "usr/local/share/doc/otpw"} {
+	for _, dir := range []string{"usr/lib/security/pam_otpw", "var/lib/pam_otpw", "usr/local/share/doc/otpw", "usr/local/share/otpw", "usr/local/libexec/otpw"} {
 		if _, err := os.Stat(filepath.Join(dest, dir)); err == nil {
 			t.Errorf("make uninstall leaves %s", dir)
 		}

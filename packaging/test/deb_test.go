@@ -46,7 +46,9 @@ func (r *root) wantLogin(user string, passwords map[string]string) {
 func TestInstall(t *testing.T) {
 	releases(t, func(r *root) {
 		pam := r.run("cat /etc/pam.d/*")
-		r.run("%s", r.debs("deb"))
+		if out := r.run("%s 2>&1", r.debs("deb")); strings.Contains(out, "OTPW 1.5") {
+			r.Errorf("takes itself for an upgrade:\n%s", out)
+		}
 		if now := r.run("cat /etc/pam.d/*"); now != pam {
 			r.Errorf("installing changes /etc/pam.d:\n%s", now)
 		}
@@ -84,20 +86,26 @@ func TestInstall(t *testing.T) {
 			r.Error("bob has no list, and is in")
 		}
 		r.says(`sshd: \d+ ok\n$`, "otpw-check --user alice")
+		r.write("etc/otpw.conf", "[module]\ndecoy\n")
+		if r.login("bob", passwords) || !strings.Contains(r.read("root/asked"), "Password ") {
+			r.Error("a decoy of bob is in, or was not asked")
+		}
 		version := strings.TrimSuffix(r.run("dpkg-query -W -f '${Version}' libpam-otpw"), "-1")
+		r.says(`otpw-bin \(= `+regexp.QuoteMeta(version)+`-1\)`, "dpkg-query -W -f '${Depends}' libpam-otpw")
 		r.says("^otpw-gen (version )?"+regexp.QuoteMeta(version)+"\n$", "otpw-gen --version")
 		r.says("version "+regexp.QuoteMeta(version)+", with worker and core", "otpw-check -v")
 	})
 }
 
-// The profile of pam-auth-update is for the administrator to choose, and goes with the package.
+// The profile of pam-auth-update is for the administrator to choose, stays at an upgrade, and goes with the package.
 func TestProfile(t *testing.T) {
 	releases(t, func(r *root) {
-		r.run("%s", r.debs("deb"))
+		r.run("%s", r.debs("deb-older"))
 		r.user("alice")
 		passwords := r.makeList("alice", cheap)
 		r.write("etc/ssh/sshd_config.d/00-otpw.conf", "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\n")
 		r.run("pam-auth-update --enable otpw")
+		r.run("%s", r.debs("deb"))
 		r.says(`(?m)^auth\s+\[success=2 default=ignore\]\s+pam_otpw\.so`, "cat /etc/pam.d/common-auth")
 		r.says(`(?m)^session\s+optional\s+pam_otpw\.so`, "cat /etc/pam.d/common-session")
 		r.wantLogin("alice", passwords)
@@ -150,7 +158,8 @@ func TestUpgrade(t *testing.T) {
 		r.user("alice")
 		r.user("bob")
 		r.sshd("pam_otpw.so")
-		conf := "[module]\ndebug\n"
+		conf, filter := "[module]\ndebug\n", "# of our own\n"
+		r.write("etc/fail2ban/filter.d/otpw.conf", filter)
 		r.write("etc/otpw.conf", conf)
 		r.says("users make them: otpw-gen", "otpw-pseudo-user on --set-user-id")
 		bob := r.makeList("bob", cheap)
@@ -168,7 +177,7 @@ func TestUpgrade(t *testing.T) {
 		if got := r.mode(helper); got != "-rwsr-xr-x otpw" {
 			r.Errorf("helper: %s", got)
 		}
-		for name, want := range map[string]string{"etc/otpw.conf": conf, "var/lib/pam_otpw/decoy": decoy, "etc/pam.d/sshd": pam} {
+		for name, want := range map[string]string{"etc/otpw.conf": conf, "etc/fail2ban/filter.d/otpw.conf": filter, "var/lib/pam_otpw/decoy": decoy, "etc/pam.d/sshd": pam} {
 			if r.read(name) != want {
 				r.Errorf("%s has changed", name)
 			}
@@ -179,6 +188,10 @@ func TestUpgrade(t *testing.T) {
 		if got := r.mode("/var/lib/otpw/alice"); got != "-rw------- otpw" {
 			r.Errorf("alice's list: %s", got)
 		}
+		// else the bit would be there again when the package is
+		r.run("dpkg --purge libpam-otpw otpw-bin")
+		r.gone("etc/sysusers.d/otpw.conf", "etc/tmpfiles.d/otpw.conf")
+		r.mode("/var/lib/otpw/alice")
 	})
 }
 

@@ -169,9 +169,20 @@ func TestRPMSELinux(t *testing.T) {
 	r.says(load+label, "cat /root/did; rm /root/did")
 	r.run("rpm -U %s", now)
 	r.says(load+label+"/home/alice/.otpw\n$", "cat /root/did; rm /root/did")
+	r.run("cd /home/alice; touch .otpw.tmp; ln -s nowhere .otpw.lock; ln -s nowhere .otpw.lock.tmp; mkdir -p /var/lib/otpw")
+	r.run("/usr/libexec/otpw/otpw-relabel")
+	did := r.run("cat /root/did; rm /root/did")
+	for _, path := range []string{"RF /usr/lib64/security/pam_otpw", "RF /usr/libexec/otpw", "RF /var/lib/otpw", "RF /var/lib/pam_otpw"} {
+		if !strings.Contains(did, path+"\n") {
+			r.Errorf("no restorecon -%s:\n%s", path, did)
+		}
+	}
+	if !strings.HasSuffix(did, " -\n/home/alice/.otpw\n/home/alice/.otpw.lock\n/home/alice/.otpw.lock.tmp\n/home/alice/.otpw.tmp\n") {
+		r.Errorf("not all files in homes:\n%s", did)
+	}
 	r.sshd(rpmModule)
 	r.says("otpw-selinux: files in /etc/pam.d name pam_otpw", "rpm -e otpw-selinux pam_otpw otpw 2>&1")
-	r.says("^semodule --priority 200 --remove otpw\n(.*\n)*restorecon -iF -f -\n/home/alice/.otpw\n$", "cat /root/did")
+	r.says("^semodule --priority 200 --remove otpw\n(.*\n)*restorecon -iF -f -\n/home/alice/.otpw\n", "cat /root/did")
 }
 
 func TestRPMLint(t *testing.T) {
