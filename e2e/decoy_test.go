@@ -124,7 +124,7 @@ func TestDecoyWithoutState(t *testing.T) {
 	s := setUp(t, "decoy")
 	state := world.DecoyState
 	hidden := "mount -t tmpfs tmpfs " + filepath.Dir(state) + " && exec " + s.Host(t, "login") + " /etc/pam.d " + s.sshd.Name + " "
-	complaint := "no decoys: " + state + ": No such file or directory (make install makes it, and scripts/decoy-secret)\n"
+	complaint := "no decoys: " + state + ": No such file or directory (the installation makes it, and libexec/otpw/decoy-secret)\n"
 	number := s.a.Unused(t)[0]
 	r := s.Run(t, nil, s.sheet.Response(number)+"\n", "/usr/bin/unshare", "-m", "/bin/sh", "-c", hidden+s.a.Name)
 	if !strings.Contains(r.Stdout, "authenticate: 0\n") || !strings.Contains(r.Stdout, complaint) {

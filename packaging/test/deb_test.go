@@ -90,6 +90,7 @@ func TestInstall(t *testing.T) {
 		if r.login("bob", passwords) || !strings.Contains(r.read("root/asked"), "Password ") {
 			r.Error("a decoy of bob is in, or was not asked")
 		}
+		r.says("(?m)To mend it: /usr/libexec/otpw/decoy-secret /var/lib/pam_otpw/decoy$", "rm /var/lib/pam_otpw/decoy; otpw-check || true")
 		version := strings.TrimSuffix(r.run("dpkg-query -W -f '${Version}' libpam-otpw"), "-1")
 		r.says(`otpw-bin \(= `+regexp.QuoteMeta(version)+`-1\)`, "dpkg-query -W -f '${Depends}' libpam-otpw")
 		r.says("^otpw-gen (version )?"+regexp.QuoteMeta(version)+"\n$", "otpw-gen --version")

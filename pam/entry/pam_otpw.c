@@ -339,7 +339,7 @@ static bool find_decoy(struct login *l, const char *user, const struct args *arg
 	if (decoy_open(&l->decoy, user, &why))
 		l->decoy.fd = above_stdio(l->decoy.fd);
 	else
-		log_line(l, LOG_ERR, "no decoys: %s: %s (make install makes it, and scripts/decoy-secret)", OTPW_STATE, why);
+		log_line(l, LOG_ERR, "no decoys: %s: %s (the installation makes it, and libexec/otpw/decoy-secret)", OTPW_STATE, why);
 	return true;
 }
 

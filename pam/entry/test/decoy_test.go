@@ -171,7 +171,7 @@ func TestNoDecoy(t *testing.T) {
 		must(t, tt.spoil(state))
 		out := in.run(t, host{user: "stranger"})
 		out.wantResult(userUnknown)
-		out.want("log: err pam_otpw(t:auth): user=- rhost=- no decoys: "+state+": "+tt.why+" (make install makes it, and scripts/decoy-secret)\n", `result=refused reason="unknown user"`)
+		out.want("log: err pam_otpw(t:auth): user=- rhost=- no decoys: "+state+": "+tt.why+" (the installation makes it, and libexec/otpw/decoy-secret)\n", `result=refused reason="unknown user"`)
 		out = in.run(t, host{user: "nobody"})
 		out.wantResult(authErr)
 		out.wantNot("request decoy=")
