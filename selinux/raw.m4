@@ -4,10 +4,11 @@ divert(-1)
 # The few macros of a reference policy that ours uses, for building it where
 # there is none:
 #
-#   m4 raw.m4 otpw.if otpw.te >raw.te
-#   m4 raw.m4 otpw.fc >raw.fc
-#   checkmodule -M -m -o raw.mod raw.te
-#   semodule_package -o otpw.pp -m raw.mod -f raw.fc
+#   mkdir raw
+#   m4 raw.m4 otpw.if otpw.te >raw/otpw.te
+#   m4 raw.m4 otpw.fc >raw/otpw.fc
+#   checkmodule -M -m -o raw/otpw.mod raw/otpw.te
+#   semodule_package -o otpw.pp -m raw/otpw.mod -f raw/otpw.fc
 #
 # For Fedora: m4 -D distro_redhat
 changecom()

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/otpw-go/otpw/e2e/world"
 )
 
 // A policy is a compiled one.
@@ -56,6 +58,16 @@ func (p policy) allowed(t *testing.T, source, target string, only ...string) str
 		all = append(all, fmt.Sprintf("%s { %s }", class, strings.Join(slices.Compact(classes[class]), " ")))
 	}
 	return strings.Join(all, ", ")
+}
+
+// roles wants the worker in those whose programs, like sudo, start it.
+func (p policy) roles(t *testing.T) {
+	t.Helper()
+	for _, role := range []string{"user_r", "staff_r", "sysadm_r", "system_r"} {
+		if out := output(t, "seinfo", "-x", "-r", role, string(p)); !regexp.MustCompile(`\botpw_worker_t\b`).MatchString(out) {
+			t.Errorf("%s: no otpw_worker_t", role)
+		}
+	}
 }
 
 func TestDebian(t *testing.T) {
@@ -144,12 +156,7 @@ func testRules(t *testing.T, p policy) {
 			})
 		}
 	}
-	// whose sudo and su start the worker
-	for _, role := range []string{"user_r", "staff_r", "sysadm_r", "system_r"} {
-		if out := output(t, "seinfo", "-x", "-r", role, string(p)); !slices.Contains(strings.Fields(out), "otpw_worker_t") {
-			t.Errorf("%s: no otpw_worker_t", role)
-		}
-	}
+	p.roles(t)
 }
 
 // Daemons, and programs of users that may manage what is in homes.
@@ -287,30 +294,31 @@ func testContexts(t *testing.T, contexts string) {
 	}
 }
 
-// raw builds the module without a reference policy, and returns it in CIL.
-func raw(t *testing.T, options ...string) string {
+// raw builds a module, of the files NAME.te and NAME.fc, as raw.m4 says for ours, and returns it in CIL.
+func raw(t *testing.T, name string, options ...string) string {
 	t.Helper()
-	source, err := filepath.Abs("..")
+	dir := t.TempDir()
+	module := filepath.Base(name)
+	for _, file := range []string{"raw.m4", "otpw.if", name + ".te", name + ".fc"} {
+		if err := world.CopyFile(filepath.Join("..", file), filepath.Join(dir, filepath.Base(file))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile("../raw.m4")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	at := func(name string) string { return filepath.Join(dir, name) }
-	expand := func(to string, from ...string) {
-		t.Helper()
-		cmd := exec.Command("m4", append(append(options, "raw.m4"), from...)...)
-		cmd.Dir = source
-		text, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("m4: %v", err)
-		}
-		write(t, at(to), string(text))
+	script := ""
+	for _, m := range regexp.MustCompile(`(?m)^#   (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		script += m[1] + "\n"
 	}
-	expand("otpw.te", "otpw.if", "otpw.te")
-	expand("otpw.fc", "otpw.fc")
-	output(t, "checkmodule", "-M", "-m", "-o", at("otpw.mod"), at("otpw.te"))
-	output(t, "semodule_package", "-o", at("otpw.pp"), "-m", at("otpw.mod"), "-f", at("otpw.fc"))
-	return cil(t, at("otpw.pp"))
+	script = strings.NewReplacer("otpw.if", "otpw.if", "otpw.", module+".", "m4 raw", "m4 "+strings.Join(options, " ")+" raw").Replace(script)
+	cmd := exec.Command("sh", "-ec", script)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s%v\n%s", script, err, out)
+	}
+	return cil(t, filepath.Join(dir, module+".pp"))
 }
 
 func cil(t *testing.T, module string) string {
@@ -337,7 +345,7 @@ func statements(text string) []string {
 
 // With a reference policy and without it the module is the same.
 func TestRaw(t *testing.T) {
-	with, without := statements(cil(t, build(t, "selinux", "otpw.pp"))), statements(raw(t))
+	with, without := statements(cil(t, build(t, "selinux", "otpw.pp"))), statements(raw(t, "otpw"))
 	for _, line := range with {
 		if !slices.Contains(without, line) {
 			t.Errorf("without the reference policy there is no %s", line)
@@ -354,9 +362,11 @@ func TestRaw(t *testing.T) {
 func TestFedora(t *testing.T) {
 	build(t)
 	dir := t.TempDir()
-	module, out := filepath.Join(dir, "otpw.cil"), filepath.Join(dir, "policy")
-	write(t, module, raw(t, "-D", "distro_redhat"))
-	output(t, "secilc", "-N", "-M", "true", "-c", "33", "-o", out, "-f", os.DevNull, "testdata/fedora.cil", module)
+	module, site, out := filepath.Join(dir, "otpw.cil"), filepath.Join(dir, "site.cil"), filepath.Join(dir, "policy")
+	contexts := filepath.Join(dir, "contexts")
+	write(t, module, raw(t, "otpw", "-D", "distro_redhat"))
+	write(t, site, raw(t, "test/testdata/site", "-D", "distro_redhat"))
+	output(t, "secilc", "-N", "-M", "true", "-c", "33", "-o", out, "-f", contexts, "testdata/fedora.cil", module, site)
 	p := policy(out)
 	for _, c := range []struct{ source, target, want string }{
 		{"sshd_t", "otpw_home_t", ""},
@@ -368,12 +378,27 @@ func TestFedora(t *testing.T) {
 		{"otpw_worker_t", "admin_home_t", "dir { add_name getattr remove_name search write }"},
 		{"otpw_worker_t", "syslogd_var_run_t", "dir { search }"},
 		{"otpw_worker_t", "fs_t", "filesystem { getattr }"},
+		// by the interfaces
+		{"site_login_t", "otpw_worker_t", "process { sigkill signal transition }"},
+		{"site_login_t", "otpw_home_t", ""},
+		{"site_user_t", "otpw_worker_t", ""},
+		{"site_user_t", "otpw_keeper_exec_t", "file { execute execute_no_trans getattr map open read }"},
+		{"site_home_t", "otpw_home_t", ""},
+		{"site_backup_t", "otpw_home_t", "file { getattr lock open read }, lnk_file { getattr read }"},
+		{"site_backup_t", "otpw_secret_t", ""},
 	} {
 		if got := p.allowed(t, c.source, c.target); got != c.want {
 			t.Errorf("%s %s: may %s\nwant %s", c.source, c.target, got, c.want)
 		}
 	}
-	if out := output(t, "sesearch", "-T", "-s", "unconfined_t", "-t", "admin_home_t", string(p)); strings.Count(out, " otpw_home_t .otpw") != 4 {
-		t.Errorf("names in /root:\n%s", out)
+	for source, want := range map[string]int{"unconfined_t": 4, "site_user_t": 4, "site_home_t": 4, "otpw_worker_t": 2, "site_backup_t": 0} {
+		if out := output(t, "sesearch", "-T", "-s", source, "-t", "admin_home_t", string(p)); strings.Count(out, " otpw_home_t .otpw") != want {
+			t.Errorf("%s: names in /root, want %d:\n%s", source, want, out)
+		}
+	}
+	p.roles(t)
+	text, err := os.ReadFile(contexts)
+	if err != nil || strings.Count(string(text), "/root/") != 4 || strings.Count(string(text), "/srv/lists") != 1 {
+		t.Errorf("%v: not four names in /root, and the folder of the site:\n%s", err, text)
 	}
 }
