@@ -90,7 +90,7 @@ func TestInstall(t *testing.T) {
 		if r.login("bob", passwords) || !strings.Contains(r.read("root/asked"), "Password ") {
 			r.Error("a decoy of bob is in, or was not asked")
 		}
-		r.says("(?m)To mend it: /usr/libexec/otpw/decoy-secret /var/lib/pam_otpw/decoy$", "rm /var/lib/pam_otpw/decoy; otpw-check || true")
+		r.run(`rm /var/lib/pam_otpw/decoy; eval "$(otpw-check | sed -n 's/.*To mend it: sudo //p')"`) // what it says helps
 		version := strings.TrimSuffix(r.run("dpkg-query -W -f '${Version}' libpam-otpw"), "-1")
 		r.says(`otpw-bin \(= `+regexp.QuoteMeta(version)+`-1\)`, "dpkg-query -W -f '${Depends}' libpam-otpw")
 		r.says("^otpw-gen (version )?"+regexp.QuoteMeta(version)+"\n$", "otpw-gen --version")

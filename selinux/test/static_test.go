@@ -105,7 +105,6 @@ func testRules(t *testing.T, p policy) {
 		{"otpw_worker_t", "home_root_t", "dir { getattr search }"},
 		{"otpw_worker_t", "var_lib_t", "dir { getattr search }"},
 		{"otpw_worker_t", "locale_t", "dir { search }, file { getattr open read }, lnk_file { read }"},
-		{"otpw_worker_t", "init_runtime_t", "dir { search }"},
 		{"otpw_worker_t", "syslogd_t", "unix_dgram_socket { sendto }"},
 		// and nothing else is
 		{"otpw_worker_t", "otpw_secret_t", nothing},
