@@ -472,6 +472,7 @@ func TestWrongBits(t *testing.T) {
 		{0, 0o755, `belongs to another user, and only root makes them`, "not set-user-id for an account that keeps lists"},
 		{s.keeper.UID, 0o755, `belongs to another user, and only root makes them`, "not set-user-id for an account that keeps lists"},
 		{0, 0o4755, `belongs to another user, and only root makes them`, "not set-user-id for an account that keeps lists"},
+		{s.keeper.UID, 0o6755, "not set-user-id for an account that keeps lists", "not set-user-id for an account that keeps lists"}, // and set-group-id for root
 		{s.bob.UID, 0o4755, `belongs to another user, and only root makes them`, `lists are kept by otpw \(uid \d+\): the list belongs to another user`},
 	} {
 		must(t, os.Chown(helper, tt.uid, 0), syscall.Chmod(helper, tt.mode))
