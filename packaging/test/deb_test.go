@@ -290,12 +290,41 @@ func TestPiuparts(t *testing.T) {
 	}
 }
 
+// shell runs a script of this machine.
+func shell(t *testing.T, script string) string {
+	t.Helper()
+	out, err := exec.Command("bash", "-euo", "pipefail", "-c", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, out)
+	}
+	return string(out)
+}
+
 func TestLintian(t *testing.T) {
 	cmd := exec.Command("lintian", "--pedantic", "--tag-display-limit", "0", "--fail-on", "error,warning,info,pedantic",
 		one(t, build(t, "deb", "*.changes")))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("lintian: %v\n%s", err, out)
 	}
+}
+
+// The same tree makes the same archive, whose version is the tree's, and which has all that git knows.
+func TestArchive(t *testing.T) {
+	build(t)
+	version := strings.TrimSpace(shell(t, "../../scripts/version"))
+	var archives []string
+	for _, umask := range []string{"022", "077"} {
+		dir := t.TempDir()
+		shell(t, "umask "+umask+"; make -s -C ../.. dist B="+dir)
+		archives = append(archives, filepath.Join(dir, "otpw-"+version+".tar.gz"))
+	}
+	shell(t, "cmp "+archives[0]+" "+archives[1])
+	dir := t.TempDir()
+	shell(t, "tar -x -C "+dir+" --strip-components=1 -f "+archives[0])
+	if got := strings.TrimSpace(shell(t, dir+"/scripts/version")); got != version {
+		t.Errorf("version %s, want %s", got, version)
+	}
+	shell(t, "cd ../..; git ls-files -z | (cd "+dir+" && xargs -0 ls -d vendor/modules.txt)")
 }
 
 // Built twice, in different folders, the packages are the same.

@@ -83,6 +83,7 @@ func TestRPM(t *testing.T) {
 	r.user("bob")
 	r.run("rpm -i %s", r.rpms("rpm-older", "otpw", "pam_otpw"))
 	r.run("rpm -V otpw pam_otpw")
+	r.says("^/etc/fail2ban/filter.d/otpw.conf\n/etc/otpw.conf\n$", "rpm -qc otpw pam_otpw")
 	if got := r.mode("/var/lib/pam_otpw/decoy") + r.mode("/usr/lib64/security/pam_otpw/worker"); got != "-rw------- root-rwx--x--x root" {
 		r.Error(got)
 	}
@@ -100,6 +101,9 @@ func TestRPM(t *testing.T) {
 	conf := "[module]\ndebug\n"
 	r.write("etc/otpw.conf", conf)
 	decoy := r.read("var/lib/pam_otpw/decoy")
+	if len(decoy) != 16 {
+		r.Errorf("secret of decoys: %d bytes", len(decoy))
+	}
 	r.says("users make them: otpw-gen", "otpw-pseudo-user on --set-user-id")
 	bob := r.makeList("bob", cheap)
 	const helper = "/usr/libexec/otpw/otpw-gen-as-keeper"
@@ -168,7 +172,9 @@ func TestRPMSELinux(t *testing.T) {
 	const label = "(.*\n)*restorecon -iRF /usr/lib64/security/pam_otpw\n(.*\n)*restorecon -iF -f -\n"
 	r.says(load+label, "cat /root/did; rm /root/did")
 	r.run("rpm -U %s", now)
-	r.says(load+label+"/home/alice/.otpw\n$", "cat /root/did; rm /root/did")
+	if out := r.says(load+label+"/home/alice/.otpw\n$", "cat /root/did; rm /root/did"); strings.Contains(out, "--remove") {
+		r.Errorf("the policy is gone after an upgrade:\n%s", out)
+	}
 	r.run("cd /home/alice; touch .otpw.tmp; ln -s nowhere .otpw.lock; ln -s nowhere .otpw.lock.tmp; mkdir -p /var/lib/otpw")
 	r.run("/usr/libexec/otpw/otpw-relabel")
 	did := r.run("cat /root/did; rm /root/did")
