@@ -376,10 +376,21 @@ func TestFedora(t *testing.T) {
 		{"otpw_worker_t", "shadow_t", ""},
 		{"otpw_worker_t", "admin_home_t", "dir { add_name getattr remove_name search write }"},
 		{"otpw_worker_t", "syslogd_var_run_t", "dir { search }"},
+		{"otpw_worker_t", "init_var_run_t", "dir { search }"},
 		{"otpw_worker_t", "fs_t", "filesystem { getattr }"},
+		// by their attributes: see fedora.cil
+		{"kernel_t", "otpw_home_t", "file { getattr lock }"},
+		{"kernel_t", "otpw_var_lib_t", "file { getattr lock }"},
+		{"kernel_t", "otpw_secret_t", "file { getattr lock }"},
+		{"kernel_t", "otpw_keeper_exec_t", "file { open read }"},
+		{"kernel_t", "otpw_worker_tmpfs_t", "file { open read }"},
+		{"kernel_t", "otpw_worker_exec_t", "file { execute open read }"},
 		// by the interfaces
 		{"site_login_t", "otpw_worker_t", "process { sigkill signal transition }"},
 		{"site_login_t", "otpw_home_t", ""},
+		{"site_login_t", "etc_t", "file { getattr open read }"},
+		{"site_login_t", "site_login_t", "capability { setgid setuid sys_resource }, process { fork getsched setcap setrlimit setsched }, " +
+			"unix_stream_socket { create getattr getopt read setopt shutdown write }"},
 		{"site_user_t", "otpw_worker_t", ""},
 		{"site_user_t", "otpw_keeper_exec_t", "file { execute execute_no_trans getattr map open read }"},
 		{"site_home_t", "otpw_home_t", ""},
