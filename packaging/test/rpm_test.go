@@ -176,7 +176,7 @@ func TestRPMSELinux(t *testing.T) {
 		r.Errorf("the policy is gone after an upgrade:\n%s", out)
 	}
 	r.run("cd /home/alice; touch .otpw.tmp; ln -s nowhere .otpw.lock; ln -s nowhere .otpw.lock.tmp; mkdir -p /var/lib/otpw")
-	r.run("/usr/libexec/otpw/otpw-relabel")
+	r.run("/usr/libexec/otpw/otpw-relabel || test $? -eq 1")
 	did := r.run("cat /root/did; rm /root/did")
 	for _, path := range []string{"RF /usr/lib64/security/pam_otpw", "RF /usr/libexec/otpw", "RF /var/lib/otpw", "RF /var/lib/pam_otpw"} {
 		if !strings.Contains(did, path+"\n") {
