@@ -16,30 +16,7 @@ import (
 	"github.com/otpw-go/otpw/pam/module"
 )
 
-const (
-	requiredLine = "auth required pam_otpw.so"
-	sessionLine  = "session optional pam_otpw.so"
-)
-
-// insteadOf is the line that asks everybody, and where.
-func insteadOf(l line) string { return requiredLine + " in the place of " + l.stand() }
-
-// insteadOfBoth is the same for two lines, of which one is pam_otpw's.
-func insteadOfBoth(ours, l line) string {
-	if ours.stand() == l.stand() { // both are in what it includes
-		return requiredLine + " in the place of " + l.where() + ", and take " + ours.where() + " out"
-	}
-	return insteadOf(l) + ", and take " + ours.stand() + " out"
-}
-
-// mendAbsent is that line in the place of what asks for a password, if that is a line of the service's own.
-func mendAbsent(stack []line, other bool) string {
-	i := slices.IndexFunc(stack, func(l line) bool { return classOf(l) == classProof && !l.substack && l.module != "" })
-	if i < 0 || other {
-		return requiredLine
-	}
-	return insteadOf(stack[i])
-}
+const sessionLine = "session optional pam_otpw.so"
 
 // checkService looks at the service's PAM configuration, and at the module where
 // that says it is.
@@ -61,10 +38,11 @@ func (c *checker) checkService() {
 	case s.stuck:
 		return // nobody gets in, and why has been said
 	}
-	c.checkAuth(s)
-	c.checkAccount(s)
-	c.checkSession(s)
-	c.checkUseless(s)
+	m := c.newMender(s)
+	c.checkAuth(m)
+	c.checkAccount(m)
+	c.checkSession(m)
+	c.checkUseless(m)
 }
 
 // oldConfig is what PAM reads where it has no folder of configurations; a variable
@@ -98,16 +76,17 @@ func (c *checker) checkConfig(path string) {
 }
 
 // checkAuth looks at who gets in.
-func (c *checker) checkAuth(s *service) {
-	stack, other := s.stack("auth")
-	if other {
+func (c *checker) checkAuth(m *mender) {
+	s, stack := m.s, m.stack
+	if m.other {
 		c.add("pam-other", c.pam.configs[0]+"/"+s.name, "", "has no auth lines: PAM takes those of other")
 	}
 	missing := c.missing(stack)
+	c.reportMissing(m, stack)
 	c.checkAccessFiles(stack)
 	i := slices.IndexFunc(stack, line.isOTPW)
 	if i < 0 {
-		c.add("pam-absent", s.main(), mendAbsent(stack, other), "no auth line, neither there nor in what it includes, names pam_otpw.so")
+		c.add("pam-absent", s.main(), m.absent(), "no auth line, neither there nor in what it includes, names pam_otpw.so")
 		c.checkArguments(line{}) // those of the site
 		return
 	}
@@ -116,33 +95,44 @@ func (c *checker) checkAuth(s *service) {
 			c.otpw = append(c.otpw, l)
 			missing[l.module] = !c.checkModule(c.pam.path(l.module), l.where())
 			c.checkArguments(l)
-			asks := func(l line) bool { return classOf(l) == classProof && !l.substack && l.module != "" }
-			if c.settings(l).AskNever && !slices.ContainsFunc(stack[:n], asks) {
+			if c.settings(l).AskNever && !slices.ContainsFunc(stack[:n], line.asks) {
 				c.add("argument-first", c.source(l, "use_first_pass"), "take use_first_pass out", "use_first_pass, and nothing before it asks for a password: nobody gets in with a one-time password")
 			}
 		}
 	}
-	c.judge(stack, c.returns(missing), missing[stack[i].module])
+	c.judge(m, c.returns(missing), missing[stack[i].module])
 }
 
 // missing finds modules that are not there; ours has findings of its own.
 func (c *checker) missing(stack []line) map[string]bool {
 	missing := map[string]bool{}
 	for _, l := range stack {
-		path := c.pam.path(l.module)
-		if l.module == "" || l.substack || classOf(l) == classOTPW || exists(path) {
+		if l.module != "" && !l.substack && classOf(l) != classOTPW && !exists(c.pam.path(l.module)) {
+			missing[l.module] = true
+		}
+	}
+	return missing
+}
+
+// reportMissing says which of them matter.
+func (c *checker) reportMissing(m *mender, stack []line) {
+	missing := c.missing(stack)
+	for _, l := range stack {
+		if !missing[l.module] || l.substack {
 			continue
 		}
-		missing[l.module] = true
 		do := l.control[moduleUnknown]
 		if s := wrong; !l.silent || do == bad || do == die {
 			if do != bad && do != die {
 				s = warning
 			}
-			c.addAs(s, "pam-module", l.where(), "install it, or take the line out", "there is no %s", path)
+			mend := "install it"
+			if m.removable(l) {
+				mend += ", or take the line out"
+			}
+			c.addAs(s, "pam-module", l.where(), mend, "there is no %s", c.pam.path(l.module))
 		}
 	}
-	return missing
 }
 
 // checkAccessFiles looks for the tables of pam_access, which fails without a word that
@@ -194,19 +184,20 @@ func (c *checker) returns(missing map[string]bool) returns {
 }
 
 // judge says what is wrong with the ends that an auth stack may come to.
-func (c *checker) judge(stack []line, may returns, missing bool) {
+func (c *checker) judge(m *mender, may returns, missing bool) {
+	stack := m.stack
 	first := slices.IndexFunc(stack, line.isOTPW)
 	ours := stack[first].where()
 	ends := explore(stack, may)
 	switch {
 	case !slices.ContainsFunc(ends, func(e end) bool { return e.called > 0 }):
-		c.add("pam-unreached", ours, "put it before what ends the stack", "pam_otpw is never asked: what stands before it always ends the stack")
-		c.judgeWithout(stack, ends)
+		c.add("pam-unreached", ours, m.moved(stack[first], stack[0]), "pam_otpw is never asked: what stands before it always ends the stack")
+		c.judgeWithout(m, ends)
 		return
 	case missing: // that is what is wrong
-	case !slices.ContainsFunc(ends, end.in) && c.judgeFirst(stack, may):
+	case !slices.ContainsFunc(ends, end.in) && c.judgeFirst(m, may):
 	case !slices.ContainsFunc(ends, end.in):
-		c.add("pam-nobody", ours, insteadOf(stack[first])+", with nothing beside it that denies", "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
+		c.add("pam-nobody", ours, m.require(stack[first]), "whom it accepts is denied by the rest of the stack: nobody gets in with a one-time password")
 	case slices.ContainsFunc(ends, func(e end) bool { return e.in() && e.proof == 0 }):
 		c.fine(ours, "who has a one-time password gets in")
 	default:
@@ -215,23 +206,23 @@ func (c *checker) judge(stack []line, may returns, missing bool) {
 	c.judgeNullok(stack, ends)
 	for _, e := range ends {
 		if e.called > 1 {
-			c.add("pam-twice", ours, "take one of the lines out", "there are ways through the stack on which pam_otpw is asked twice")
+			c.add("pam-twice", ours, m.once(), "there are ways through the stack on which pam_otpw is asked twice")
 		}
 		switch {
 		case !e.granted || e.in():
 		case e.called == 0:
-			c.judgePassed(stack, ours, e.trace)
+			c.judgePassed(m, e.trace)
 		case e.otpw == ignored:
-			c.judgeIgnored(ours, e.trace)
+			c.judgeIgnored(m, e.trace)
 		default:
-			c.judgeRefused(stack, ours, e.trace)
+			c.judgeRefused(m, e.trace)
 		}
 	}
 }
 
 // judgeFirst says of a stack in which nobody gets in if that is because of use_first_pass.
-func (c *checker) judgeFirst(stack []line, may returns) bool {
-	typed := 0
+func (c *checker) judgeFirst(m *mender, may returns) bool {
+	stack, typed := m.stack, 0
 	ends := explore(stack, func(l line, t trace) []result {
 		if l.isOTPW() && c.settings(l).AskNever {
 			typed = max(typed, t.typed)
@@ -243,7 +234,11 @@ func (c *checker) judgeFirst(stack []line, may returns) bool {
 		return false
 	}
 	ours := slices.IndexFunc(stack, func(l line) bool { return l.isOTPW() && c.settings(l).AskNever })
-	c.add("argument-first", c.source(stack[ours], "use_first_pass"), "take use_first_pass out, or let the other module be `optional`",
+	mend := "take use_first_pass out"
+	if m.own(stack[typed-1]) {
+		mend += ", or let the other module be `optional`"
+	}
+	c.add("argument-first", c.source(stack[ours], "use_first_pass"), mend,
 		"use_first_pass takes what was typed for %s, which wants it to be the ordinary password: no text is both, so nobody gets in", moduleAt(stack, typed))
 	return true
 }
@@ -274,45 +269,51 @@ func moduleAt(stack []line, i int) string {
 	return stack[i-1].where() + " (" + stack[i-1].name() + ")"
 }
 
-// judgePassed is about who gets in without being asked by pam_otpw, in line ours.
-func (c *checker) judgePassed(stack []line, ours string, t trace) {
+// judgePassed is about who gets in without being asked by pam_otpw.
+func (c *checker) judgePassed(m *mender, t trace) {
+	ours := m.ours()
 	switch {
 	case t.proof > 0 && t.passed > 0:
-		c.fine(moduleAt(stack, t.passed), "decides who needs a one-time password; the others get in with %s", moduleAt(stack, t.proof))
+		c.fine(moduleAt(m.stack, t.passed), "decides who needs a one-time password; the others get in with %s", moduleAt(m.stack, t.proof))
 	case t.proof > 0:
-		c.add("pam-before", moduleAt(stack, t.proof), "put "+ours+" before it", "lets in whom it accepts, without a one-time password")
+		c.add("pam-before", moduleAt(m.stack, t.proof), m.moved(ours, m.stack[t.proof-1]), "lets in whom it accepts, without a one-time password")
 	case t.chosen > 0:
-		c.add("pam-before", moduleAt(stack, t.chosen), "", "lets in without a one-time password, depending on what it says")
+		c.add("pam-before", moduleAt(m.stack, t.chosen), "", "lets in without a one-time password, depending on what it says")
 	default:
-		c.addAs(c.hole(), "pam-everybody", ours, "put it before what ends the stack", "there is a way past it on which nobody has to prove anything")
+		c.addAs(c.hole(), "pam-everybody", ours.where(), m.moved(ours, m.stack[0]), "there is a way past it on which nobody has to prove anything")
 	}
 }
 
 // judgeIgnored is about who gets in without a list, by nullok.
-func (c *checker) judgeIgnored(ours string, t trace) {
-	if t.proof == 0 && t.chosen == 0 {
-		c.addAs(c.hole(), "pam-no-list", ours, "take nullok out, or let something behind it ask for the password", "with nullok, who has no list is let in without proving anything")
+func (c *checker) judgeIgnored(m *mender, t trace) {
+	if t.proof > 0 || t.chosen > 0 {
+		return
 	}
+	mend := "take nullok out, or let something behind it ask for the password"
+	if !m.own(m.ours()) {
+		mend = m.require(m.ours())
+	}
+	c.addAs(c.hole(), "pam-no-list", m.ours().where(), mend, "with nullok, who has no list is let in without proving anything")
 }
 
 // judgeRefused is about who gets in after a refusal.
-func (c *checker) judgeRefused(stack []line, ours string, t trace) {
-	mine := stack[slices.IndexFunc(stack, line.isOTPW)]
+func (c *checker) judgeRefused(m *mender, t trace) {
+	ours := m.ours()
 	switch {
 	case t.proof > 0:
-		c.add("pam-instead", ours, insteadOfBoth(mine, stack[t.proof-1]), "who is refused by it can get in with %s", moduleAt(stack, t.proof))
+		c.add("pam-instead", ours.where(), m.require(m.stack[t.proof-1], ours), "who is refused by it can get in with %s", moduleAt(m.stack, t.proof))
 	case t.chosen > 0:
-		c.add("pam-instead", ours, insteadOfBoth(mine, stack[t.chosen-1]), "who is refused by it can get in depending on what %s says", moduleAt(stack, t.chosen))
+		c.add("pam-instead", ours.where(), m.require(ours, m.stack[t.chosen-1]), "who is refused by it can get in depending on what %s says", moduleAt(m.stack, t.chosen))
 	default:
-		c.addAs(c.hole(), "pam-everybody", ours, insteadOf(mine), "whom it refuses is let in all the same (%s)", resultNames[t.otpw])
+		c.addAs(c.hole(), "pam-everybody", ours.where(), m.require(ours), "whom it refuses is let in all the same (%s)", resultNames[t.otpw])
 	}
 }
 
 // judgeWithout says whether a stack without pam_otpw lets everybody in.
-func (c *checker) judgeWithout(stack []line, ends []end) {
+func (c *checker) judgeWithout(m *mender, ends []end) {
 	for _, e := range ends {
 		if e.granted && e.proof == 0 && e.chosen == 0 {
-			c.addAs(c.hole(), "pam-everybody", stack[0].where(), insteadOf(stack[0]), "nobody has to prove anything")
+			c.addAs(c.hole(), "pam-everybody", m.stack[0].where(), m.require(m.stack[0], m.ours()), "nobody has to prove anything")
 		}
 	}
 }
@@ -341,16 +342,20 @@ func (c *checker) passes(stack []line, otpw result) bool {
 }
 
 // checkAccount looks whether anybody passes the account lines, for which pam_otpw is nothing.
-func (c *checker) checkAccount(s *service) {
+func (c *checker) checkAccount(m *mender) {
+	s := m.s
 	stack, other := s.stack("account")
+	c.reportMissing(m, stack)
 	c.checkAccessFiles(stack)
 	if !c.passes(stack, ignored) {
 		c.add("pam-account", place(s, stack, "account"), "account required pam_unix.so", "no account passes the account lines%s: nobody gets in", ofOther(other))
 	}
 }
 
-func (c *checker) checkSession(s *service) {
+func (c *checker) checkSession(m *mender) {
+	s := m.s
 	stack, other := s.stack("session")
+	c.reportMissing(m, stack)
 	if !c.passes(stack, success) {
 		c.add("pam-session", place(s, stack, "session"), "session required pam_unix.so", "no session can be opened with the session lines%s", ofOther(other))
 		return
@@ -378,12 +383,16 @@ func ofOther(other bool) string {
 	return ""
 }
 
-func (c *checker) checkUseless(s *service) {
+func (c *checker) checkUseless(m *mender) {
 	for _, kind := range []string{"account", "password"} {
-		stack, _ := s.stack(kind)
+		stack, _ := m.s.stack(kind)
 		for _, l := range stack {
 			if l.isOTPW() {
-				c.add("pam-useless", l.where(), "take the line out", "pam_otpw.so does nothing in %s lines", kind)
+				mend := ""
+				if m.removable(l) {
+					mend = "take the line out"
+				}
+				c.add("pam-useless", l.where(), mend, "pam_otpw.so does nothing in %s lines", kind)
 			}
 		}
 	}

@@ -191,6 +191,9 @@ func (l line) takesPassword() bool {
 
 var passwordModules = []string{"pam_krb5", "pam_ldap", "pam_sss", "pam_unix", "pam_winbind"}
 
+// asks reports whether it is a line of a module that wants something proved.
+func (l line) asks() bool { return classOf(l) == classProof && !l.substack && l.module != "" }
+
 // isOTPW reports whether it is a line of our module.
 func (l line) isOTPW() bool { return classOf(l) == classOTPW && !l.substack }
 

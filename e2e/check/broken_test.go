@@ -129,7 +129,7 @@ var brokenPAM = []broken{
 	{"sufficient permit before", auth("auth sufficient pam_permit.so", otpwLine), "", 2, []string{"error pam-unreached", "error pam-everybody  nobody has to prove anything"}},
 	{"die before", auth("auth requisite pam_deny.so", otpwLine), "", 2, []string{"error pam-unreached"}},
 	{"jump over", auth("auth [default=1] pam_permit.so", otpwLine, "auth required pam_permit.so"), "", 2, []string{"error pam-unreached", "error pam-everybody"}},
-	{"deny before", auth("auth required pam_deny.so", otpwLine), "", 2, []string{"error pam-nobody  in the place of `auth required pam_otpw.so` ./etc/pam.d/sshd line 2., with nothing beside it that denies"}},
+	{"deny before", auth("auth required pam_deny.so", otpwLine), "", 2, []string{"error pam-nobody  in the place of `auth required pam_otpw.so` ./etc/pam.d/sshd line 2., and take `auth required pam_deny.so` ./etc/pam.d/sshd line 1. out$"}},
 	{"deny behind", auth("auth sufficient pam_unix.so", otpwLine, "auth required pam_deny.so"), "", 2, []string{"warning pam-before  line 1 .pam_unix.so", "error pam-nobody"}},
 	{"jump to nothing", auth("auth [success=1 default=die] pam_otpw.so", "auth requisite pam_deny.so"), "", 2, []string{"error pam-nobody"}},
 	{"password before", auth("auth sufficient pam_unix.so", otpwLine), "", 1, []string{"warning pam-before  line 1 .pam_unix.so.: lets in whom it accepts"}},
@@ -162,7 +162,7 @@ var brokenPAM = []broken{
 	{"both in what is included", func(m *machine) {
 		m.write("/etc/pam.d/common", 0o644, "auth sufficient pam_otpw.so", "auth required pam_unix.so")
 		m.pam("auth include common")
-	}, "", 1, []string{"warning pam-instead  in the place of /etc/pam.d/common line 2, and take /etc/pam.d/common line 1 out$"}},
+	}, "", 1, []string{"warning pam-instead  in the place of `auth include common` ./etc/pam.d/sshd line 1.$"}},
 	{"network instead", auth("auth sufficient pam_otpw.so", "auth sufficient pam_succeed_if.so user = x", "auth required pam_deny.so"), "", 1, []string{"warning pam-instead  line 2 .pam_succeed_if.so"}},
 	{"twice", auth(otpwLine, otpwLine), "", 1, []string{"warning pam-twice"}},
 	{"account denies", shell("sed -i 's/account.*/account required pam_deny.so/' /etc/pam.d/sshd"), "", 2, []string{"error pam-account"}},
@@ -429,7 +429,7 @@ var ordinary = []broken{
 }
 
 // set-ups are all of them.
-var setUps = slices.Concat(brokenModule, brokenPAM, brokenSshd, brokenLists, ordinary)
+var setUps = slices.Concat(brokenModule, brokenPAM, stacks, brokenSshd, brokenLists, ordinary)
 
 func TestBroken(t *testing.T) {
 	for _, tt := range setUps {

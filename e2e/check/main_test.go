@@ -191,6 +191,38 @@ func (f finding) String() string {
 func (m *machine) check(as *world.Account, status int, want []string, args ...string) []finding {
 	m.t.Helper()
 	before := m.state()
+	found, got := m.run(as, args...)
+	if got != status {
+		m.t.Errorf("status %d, want %d", got, status)
+	}
+	if after := m.state(); after != before {
+		m.t.Errorf("something has changed: before\n%safter\n%s", before, after)
+	}
+	rest := append([]finding{}, found...)
+	for _, w := range want {
+		head, pattern, _ := strings.Cut(w, "  ")
+		missing := true
+		for i, f := range rest {
+			line := f.String()
+			if strings.HasPrefix(line, head+" ") && regexp.MustCompile(pattern).MatchString(line) {
+				rest = append(rest[:i:i], rest[i+1:]...)
+				missing = false
+				break
+			}
+		}
+		if missing {
+			m.t.Errorf("not found: %s", w)
+		}
+	}
+	for _, f := range rest {
+		m.t.Errorf("not wanted: %v", f)
+	}
+	return found
+}
+
+// run runs the program.
+func (m *machine) run(as *world.Account, args ...string) (found []finding, status int) {
+	m.t.Helper()
 	r := m.Run(m.t, as, "", append([]string{m.program, "--json"}, args...)...)
 	var out struct {
 		Status   int
@@ -199,32 +231,17 @@ func (m *machine) check(as *world.Account, status int, want []string, args ...st
 	if err := json.Unmarshal([]byte(r.Stdout), &out); err != nil {
 		m.t.Fatalf("%v\n%s%s", err, r.Stdout, r.Stderr)
 	}
-	if r.Status != status || out.Status != status {
-		m.t.Errorf("status %d, in JSON %d, want %d", r.Status, out.Status, status)
+	if r.Status != out.Status {
+		m.t.Errorf("status %d, in JSON %d", r.Status, out.Status)
 	}
-	if after := m.state(); after != before {
-		m.t.Errorf("something has changed: before\n%safter\n%s", before, after)
-	}
-	rest := append([]finding{}, out.Findings...)
-	for _, w := range want {
-		head, pattern, _ := strings.Cut(w, "  ")
-		found := false
-		for i, f := range rest {
-			line := f.String()
-			if strings.HasPrefix(line, head+" ") && regexp.MustCompile(pattern).MatchString(line) {
-				rest = append(rest[:i:i], rest[i+1:]...)
-				found = true
-				break
-			}
-		}
-		if !found {
-			m.t.Errorf("not found: %s", w)
-		}
-	}
-	for _, f := range rest {
-		m.t.Errorf("not wanted: %v", f)
-	}
-	return out.Findings
+	return out.Findings, r.Status
+}
+
+// findings are what the program finds as root.
+func (m *machine) findings(args ...string) []finding {
+	m.t.Helper()
+	found, _ := m.run(nil, args...)
+	return found
 }
 
 // state is how all that a test may look at is, but for other file systems.
