@@ -59,7 +59,7 @@ var advice = map[string]string{
 	"sshd-root":     "Nothing, if root has a key or the console; else PermitRootLogin yes, and a list for root.",
 	"sshd-root-out": "A Match block for root with AuthenticationMethods publickey, behind all else; or PermitRootLogin yes, and a list for root; or PermitRootLogin no, if it is meant.",
 
-	"selinux-policy": "Install the package otpw-selinux, or load the policy by hand: selinux/README.md of the source. What is denied then, shows ausearch -m avc -c worker.",
+	"selinux-policy": "Install the package otpw-selinux, or load the policy by hand: selinux/README.md of the source. For sudo, su and the like it is a warning. What is denied then, shows ausearch -m avc -c worker.",
 	"selinux-label":  "restorecon; for lists that are not in homes, first semanage fcontext with the type otpw_var_lib_t.",
 
 	"user-unknown":     "Write the name as getent passwd knows it.",

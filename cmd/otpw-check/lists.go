@@ -48,6 +48,7 @@ type sight struct {
 	// What helps depends on these.
 	Mode, Owner bool   // it is its mode that is wrong, or its owner; of a folder, too
 	Link        bool   // a link stands for it
+	Present     bool   // something stands where the list should
 	Alien       bool   // what stands there is no list
 	Lock        bool   // what stands for its lock file is no link
 	ReadOnly    bool   // it lies on a file system that cannot be written
@@ -117,7 +118,7 @@ func (t task) look() sight {
 // lookAround sees what is beside the list.
 func (s *sight) lookAround(path string) {
 	if fi, err := os.Lstat(path); err == nil {
-		s.Link = fi.Mode().Type() == fs.ModeSymlink
+		s.Present, s.Link = true, fi.Mode().Type() == fs.ModeSymlink
 	}
 	if fi, err := os.Lstat(s.Real + ".lock"); err == nil {
 		s.Lock = fi.Mode().Type() != fs.ModeSymlink
@@ -257,9 +258,12 @@ func (s *subject) where() string { return s.Name + ": " + s.path }
 // inHome reports whether the list is in its user's home, and not below it.
 func (s *subject) inHome() bool { return filepath.Dir(s.path) == filepath.Clean(s.Home) }
 
-// has reports whether there is a list.
+// has reports whether there is a list, or something in its place.
 func (s *subject) has() bool {
-	return s.place == nil && s.ID != "list-none" && s.ID != "list-unreachable" && s.ID != "list-folder"
+	if s.ID == "list-unreachable" || s.ID == "list-folder" { // found before the list was looked at
+		return s.place == nil && s.Present
+	}
+	return s.place == nil && s.ID != "list-none"
 }
 
 // checkLists looks at the lists of the users that were named, or of all; where lists

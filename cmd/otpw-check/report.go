@@ -85,7 +85,7 @@ var kindsOfFindings = []struct {
 	{"sshd-root", warning, "sshd lets root in with keys only"},
 	{"sshd-root-out", wrong, "root cannot log in by ssh in any way: a key is not enough, and all else is forbidden him"},
 
-	{"selinux-policy", warning, "SELinux is enforcing, and has no policy for the module"},
+	{"selinux-policy", wrong, "SELinux is enforcing, and has no policy for the module"},
 	{"selinux-label", warning, "a file of the module, or a list, has a label with which SELinux may keep logins from it"},
 
 	{"user-unknown", unchecked, "there is no such user"},

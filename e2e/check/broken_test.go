@@ -76,7 +76,11 @@ var brokenModule = []broken{
 	{"core of another build", shell("sed -i 's/otpw-version:[^;]/otpw-version:X/' MODULES/pam_otpw/core.so"), "", 2, []string{"error version-mixed  core.so: version X"}},
 	{"worker of another build", shell("sed -i 's/otpw-version:[^;]/otpw-version:X/' MODULES/pam_otpw/worker"), "", 2, []string{"error version-mixed  worker: version X"}},
 	{"module of another build", shell("sed -i 's/otpw-version:[^;]/otpw-version:X/' MODULES/pam_otpw.so MODULES/pam_otpw/*"), "", 1, []string{"warning version-other  version X"}},
-	{"SELinux without a policy", func(m *machine) { m.write("/sys/fs/selinux/enforce", 0o644, "1") }, "", 1, []string{"warning selinux-policy"}},
+	{"SELinux without a policy", func(m *machine) { m.write("/sys/fs/selinux/enforce", 0o644, "1") }, "", 2, []string{"error selinux-policy"}},
+	{"SELinux without a policy, for sudo", func(m *machine) {
+		m.write("/sys/fs/selinux/enforce", 0o644, "1")
+		m.Service(m.t, "sudo", goodPAM[:3]...)
+	}, "--service sudo", 1, []string{"warning selinux-policy"}},
 	{"label of a home", func(m *machine) {
 		m.write("/sys/fs/selinux/enforce", 0o644, "0")
 		m.do(unix.Setxattr(m.modules+"/pam_otpw/worker", "security.selinux", []byte("unconfined_u:object_r:user_home_t:s0\x00"), 0))
@@ -363,6 +367,9 @@ var brokenLists = []broken{
 	}, "--user alice", 2, []string{"error list-unsafe  /home/keeper/alice: .*owned by uid.* chown -h keeper: /home/keeper/alice$"}},
 	{"a home that others write", shell("chmod 0777 /home/alice"), "--user alice", 2, []string{"error list-folder  folder /home/alice has mode 0777.* chmod go-w /home/alice$"}},
 	{"a home that others write, and no list", shell("chmod 0770 /home/alice; rm /home/alice/.otpw"), "--user alice", 2, []string{"error list-folder  chmod go-w /home/alice$"}},
+	{"a home that a group writes, of all lists", shell("chmod 0775 /home/alice"), "--all-lists", 2, []string{"error list-folder  alice: /home/alice/.otpw: .* mode 0775.* chmod go-w /home/alice$"}},
+	{"a home that a group writes and no list, of all lists", shell("chmod 0775 /home/alice; rm /home/alice/.otpw"), "--all-lists", 1, []string{"warning list-nobody"}},
+	{"link to nothing, of all lists", list("rm .otpw; ln -s /nonexistent/x .otpw; chown -h alice .otpw"), "--all-lists", 2, []string{"error list-unreachable  alice: "}},
 	{"a home of somebody else's", shell("chown keeper /home/alice; chmod 0755 /home/alice"), "--user alice", 2, []string{"error list-folder  is owned by uid .* chown -h alice: /home/alice$"}},
 	{"a folder in the home that others write", func(m *machine) {
 		m.write("/etc/otpw.conf", 0o644, "[module]", "file=~/lists/mine")

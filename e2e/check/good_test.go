@@ -134,12 +134,13 @@ func TestGood(t *testing.T) {
 		"a Match block for others": {func(m *machine) {
 			m.write("/etc/ssh/sshd_config", 0o644, append(append([]string{}, goodSshd...), "Match User bob", "KbdInteractiveAuthentication no")...)
 		}, []string{"--user", "alice"}},
-		"SELinux with a policy":              {enforcing("otpw_worker_exec_t", "otpw_home_t"), []string{"--user", "alice"}},
-		"SELinux, and lists of another host": {enforcing("otpw_worker_exec_t", "nfs_t"), []string{"--user", "alice"}},
-		"SELinux, and lists of Windows":      {enforcing("otpw_worker_exec_t", "cifs_t"), []string{"--user", "alice"}},
-		"SELinux, and a pseudo-user's list":  {enforcing("otpw_worker_exec_t", "otpw_var_lib_t"), []string{"--user", "alice"}},
-		"SELinux that only tells":            {func(m *machine) { m.write("/sys/fs/selinux/enforce", 0o644, "0") }, nil},
-		"capitals in the service":            {func(m *machine) {}, []string{"--service", "SSHD"}},
+		"SELinux with a policy":                          {enforcing("otpw_worker_exec_t", "otpw_home_t"), []string{"--user", "alice"}},
+		"SELinux, and lists of another host":             {enforcing("otpw_worker_exec_t", "nfs_t"), []string{"--user", "alice"}},
+		"SELinux, and lists of Windows":                  {enforcing("otpw_worker_exec_t", "cifs_t"), []string{"--user", "alice"}},
+		"SELinux, and a pseudo-user's list":              {enforcing("otpw_worker_exec_t", "otpw_var_lib_t"), []string{"--user", "alice"}},
+		"SELinux that only tells":                        {func(m *machine) { m.write("/sys/fs/selinux/enforce", 0o644, "0") }, nil},
+		"capitals in the service":                        {func(m *machine) {}, []string{"--service", "SSHD"}},
+		"a home that a group writes, and another's list": {shell("chmod 0775 /home/keeper"), []string{"--all-lists"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := begin(t)
