@@ -181,6 +181,41 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+// Files that a package owns are made right by it.
+func TestInstallCommand(t *testing.T) {
+	const old = "Package: x\nVersion: 1.0\n\nPackage: libpam-otpw\nStatus: install ok installed\nVersion: 1.5-2\n\n"
+	list := map[string]string{"/var/lib/dpkg/info/libpam-otpw:amd64.list": "/.\n/lib/x/security/pam_otpw.so\n", "/var/lib/dpkg/status": strings.ReplaceAll(old, "1.5-2", "2.0.0")}
+	rpm := map[string]string{"/usr/lib/sysimage/rpm/x": "", "/usr/lib64/security/x": ""}
+	for name, tt := range map[string]struct {
+		files      map[string]string
+		path, want string
+	}{
+		"none":                   {nil, "/usr/lib/x/security/pam_otpw.so", "sudo make install"},
+		"Debian":                 {list, "/usr/lib/x/security/pam_otpw.so", "apt install --reinstall libpam-otpw"},
+		"Debian, another file":   {list, "/usr/lib/x/security/pam_otpw/core.so", "sudo make install"},
+		"Debian's own":           {map[string]string{"/var/lib/dpkg/info/libpam-otpw.list": "/usr/lib/x/security/pam_otpw.so", "/var/lib/dpkg/status": old}, "/lib/x/security/pam_otpw.so", newPackages},
+		"Fedora":                 {rpm, "/usr/lib64/security/pam_otpw/worker", "dnf reinstall pam_otpw"},
+		"Fedora, somewhere else": {rpm, "/opt/security/pam_otpw.so", "sudo make install"},
+		"rpm on Debian":          {map[string]string{"/var/lib/rpm/x": ""}, "/usr/lib64/security/pam_otpw.so", "sudo make install"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func(before string) { hostRoot = before }(hostRoot)
+			hostRoot = t.TempDir()
+			for path, text := range tt.files {
+				if err := os.MkdirAll(filepath.Dir(hostRoot+path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(hostRoot+path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := installCommand(tt.path); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestQuoted(t *testing.T) {
 	for path, want := range map[string]string{"/etc/pam.d/sshd": "/etc/pam.d/sshd", "/a b": "'/a b'", "/a'b": `'/a'\''b'`, "/$(x)": "'/$(x)'"} {
 		if got := quoted(path); got != want {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,8 +21,40 @@ import (
 
 // The files of the module, by the rules of pam/entry/pam_otpw.c and pam/worker/worker.c.
 
-// installCommand makes all of them right.
-const installCommand = "sudo make install"
+// hostRoot is where the databases of packages are; a variable for the tests.
+var hostRoot = ""
+
+// newPackages are those of this project, where Debian's own of OTPW 1 are installed.
+const newPackages = "apt install ./otpw-bin_*.deb ./libpam-otpw_*.deb, of this project"
+
+// installCommand makes all of them right: by the package that owns a file, if one does.
+func installCommand(path string) string {
+	const deb, rpm = "libpam-otpw", "pam_otpw"
+	lists, _ := filepath.Glob(hostRoot + "/var/lib/dpkg/info/" + deb + "*.list")
+	for _, list := range lists {
+		data, err := os.ReadFile(list)
+		owned := func(l string) bool { return withoutUsr(l) == withoutUsr(path) }
+		if err != nil || !slices.ContainsFunc(strings.Split(string(data), "\n"), owned) {
+			continue
+		}
+		status, _ := os.ReadFile(hostRoot + "/var/lib/dpkg/status")
+		if debianOld.Match(status) {
+			return newPackages
+		}
+		return "apt install --reinstall " + deb
+	}
+	database := exists(hostRoot+"/var/lib/rpm") || exists(hostRoot+"/usr/lib/sysimage/rpm")
+	if database && exists(hostRoot+"/usr/lib64/security") && strings.HasPrefix(withoutUsr(path), "/lib64/security/") {
+		return "dnf reinstall " + rpm
+	}
+	return "sudo make install"
+}
+
+// debianOld is the entry of Debian's package of OTPW 1 that is installed.
+var debianOld = regexp.MustCompile(`(?m)^Package: libpam-otpw\n(?:.+\n)*?Version: (?:[0-9]+:)?1\.`)
+
+// withoutUsr is a path as it is called where /lib is a link to /usr/lib, or is not.
+func withoutUsr(path string) string { return strings.TrimPrefix(path, "/usr") }
 
 // checkModule looks at pam_otpw.so, and at what is beside it. where is the line of
 // PAM's configuration.
@@ -46,7 +80,7 @@ func (c *checker) checkModule(path, where string) (present bool) {
 	case unreadable:
 		return true
 	case "":
-		c.add("module-foreign", real, installCommand, "not of this project: it may be the original, which cannot read OTPW2 lists")
+		c.add("module-foreign", real, installCommand(real), "not of this project: it may be the original, which cannot read OTPW2 lists")
 		return true
 	}
 	sound = c.checkFile("worker-unsafe", dir, fs.ModeDir, 0o022, 0o111, 0o755) && sound
@@ -66,7 +100,7 @@ func (c *checker) mendMissing(path string) string {
 	if here := c.pam.path(moduleName); path != here && exists(here) {
 		return fmt.Sprintf("write %s instead of %s", moduleName, path)
 	}
-	return installCommand
+	return installCommand(path)
 }
 
 const moduleName = "pam_otpw.so"
@@ -81,15 +115,15 @@ func exists(path string) bool {
 func (c *checker) checkFile(id, path string, kind fs.FileMode, bad, need, want uint32) bool {
 	fi, err := os.Lstat(path)
 	if err != nil {
-		c.add(id, path, installCommand, "%v", bareError(err))
+		c.add(id, path, installCommand(path), "%v", bareError(err))
 		return false
 	}
 	st := fi.Sys().(*syscall.Stat_t)
 	switch mode := st.Mode & 0o7777; {
 	case fi.Mode().Type() != kind && kind == fs.ModeDir:
-		c.add(id, path, installCommand, "not a folder")
+		c.add(id, path, installCommand(path), "not a folder")
 	case fi.Mode().Type() != kind:
-		c.add(id, path, installCommand, "not a regular file")
+		c.add(id, path, installCommand(path), "not a regular file")
 	case st.Uid != 0:
 		c.add(id, path, "chown root "+quoted(path), "owner is uid %d, want root", st.Uid)
 	case mode&bad != 0 || mode&need != need:
@@ -158,7 +192,7 @@ func (c *checker) checkVersions(entry, of, dir string) {
 	for _, name := range []string{"worker", "core.so"} {
 		v := c.versionOf(dir + "/" + name)
 		if v != unreadable && v != of {
-			c.add("version-mixed", dir+"/"+name, installCommand, "version %s, but %s is %s", orNone(v), entry, of)
+			c.add("version-mixed", dir+"/"+name, installCommand(dir+"/"+name), "version %s, but %s is %s", orNone(v), entry, of)
 			return
 		}
 	}
@@ -183,7 +217,7 @@ func (c *checker) checkLibrary(path string) bool {
 	}
 	lib, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {
-		c.add("module-broken", path, installCommand, "%v", err)
+		c.add("module-broken", path, installCommand(path), "%v", err)
 		return false
 	}
 	defer lib.Close()
@@ -193,7 +227,7 @@ func (c *checker) checkLibrary(path string) bool {
 	}
 	defer self.Close()
 	if lib.Machine != self.Machine || lib.Class != self.Class || lib.Type != elf.ET_DYN {
-		c.add("module-broken", path, installCommand, "is %v for %v %v, want %v for %v %v", lib.Type, lib.Machine, lib.Class, elf.ET_DYN, self.Machine, self.Class)
+		c.add("module-broken", path, installCommand(path), "is %v for %v %v, want %v for %v %v", lib.Type, lib.Machine, lib.Class, elf.ET_DYN, self.Machine, self.Class)
 		return false
 	}
 	return true
