@@ -18,6 +18,8 @@ var advice = map[string]string{
 	"version-mixed":  "Install all files of one build. Worker and core refuse each other else.",
 	"version-other":  "Install otpw-check and the module of one build, then look again.",
 
+	"generator-setuid": "Take the bit away, and turn on the small program that otpw-gen starts for that: otpw-pseudo-user(8). For root it is an error, for then otpw-gen refuses to run.",
+
 	"pam-missing":    "Write /etc/pam.d/SERVICE, or look whether the service has another name.",
 	"pam-other":      "Write auth lines for the service, if it shall not have those of other.",
 	"pam-unreadable": "Run it as root; PAM's old file /etc/pam.conf it does not understand.",

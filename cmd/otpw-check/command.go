@@ -126,6 +126,7 @@ func (c *checker) run(args []string) error {
 	}
 	c.checkService()
 	c.checkSELinux()
+	c.checkGenerator()
 	c.checkLists()
 	var err error
 	if c.json {

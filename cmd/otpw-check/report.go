@@ -44,6 +44,7 @@ var kindsOfFindings = []struct {
 	{"core-unsafe", wrong, "pam_otpw/core.so is missing, or has the wrong owner or mode"},
 	{"version-mixed", wrong, "pam_otpw.so, worker and core.so are not of one build"},
 	{"version-other", warning, "the module is of another build than otpw-check"},
+	{"generator-setuid", warning, "otpw-gen itself is set-user-id, as with OTPW 1"},
 
 	{"pam-missing", wrong, "PAM has no configuration for the service"},
 	{"pam-other", warning, "PAM takes the service other for this one"},

@@ -34,6 +34,14 @@ func shell(commands string) func(m *machine) {
 // sshd makes one of settings.
 func sshd(settings ...string) func(m *machine) { return func(m *machine) { m.sshd(settings...) } }
 
+// setUserID makes otpw-gen set-user-id for an account.
+func setUserID(account, commands string) func(m *machine) {
+	return func(m *machine) {
+		m.t.Cleanup(func() { os.RemoveAll("/opt/bin") })
+		m.shell("mkdir -p /opt/bin /var/lib/dpkg; touch /opt/bin/otpw-gen; chown " + account + " /opt/bin/otpw-gen; chmod 4755 /opt/bin/otpw-gen; " + commands)
+	}
+}
+
 const otpwLine = "auth required pam_otpw.so"
 
 var brokenModule = []broken{
@@ -71,6 +79,7 @@ var brokenModule = []broken{
 	{"worker of another owner", shell("chown alice MODULES/pam_otpw/worker"), "", 2, []string{"error worker-unsafe  owner is uid"}},
 	{"worker is a link", shell("mv MODULES/pam_otpw/worker MODULES/w; ln -s ../w MODULES/pam_otpw/worker"), "", 2, []string{"error worker-unsafe  not a regular file"}},
 	{"no core", shell("rm MODULES/pam_otpw/core.so"), "", 2, []string{"error core-unsafe  no such file"}},
+	{"no core, of a package", shell("rm MODULES/pam_otpw/core.so; mkdir -p /var/lib/dpkg/info; echo MODULES/pam_otpw/core.so >/var/lib/dpkg/info/libpam-otpw.list"), "", 2, []string{"error core-unsafe  no such file.* apt install --reinstall libpam-otpw$"}},
 	{"core that others write", shell("chmod 0664 MODULES/pam_otpw/core.so"), "", 2, []string{"error core-unsafe  mode is 0664.* chmod 0644 "}},
 	{"core nobody reads", shell("chmod 0600 MODULES/pam_otpw/core.so"), "", 2, []string{"error core-unsafe  mode is 0600"}},
 	{"core of another build", shell("sed -i 's/otpw-version:[^;]/otpw-version:X/' MODULES/pam_otpw/core.so"), "", 2, []string{"error version-mixed  core.so: version X"}},
@@ -81,6 +90,12 @@ var brokenModule = []broken{
 		m.write("/sys/fs/selinux/enforce", 0o644, "1")
 		m.Service(m.t, "sudo", goodPAM[:3]...)
 	}, "--service sudo", 1, []string{"warning selinux-policy"}},
+	{"set-user-id otpw-gen", setUserID("keeper", ""), "", 1, []string{"warning generator-setuid  /opt/bin/otpw-gen: .* chown root: /opt/bin/otpw-gen; chmod 0755 /opt/bin/otpw-gen; otpw-pseudo-user on --set-user-id$"}},
+	{"set-user-id otpw-gen, at each upgrade", setUserID("keeper", "echo keeper root 4755 /opt/bin/otpw-gen >/var/lib/dpkg/statoverride"), "", 1,
+		[]string{"warning generator-setuid  dpkg-statoverride --remove /opt/bin/otpw-gen; chown root: /opt/bin/otpw-gen; "}},
+	{"set-user-id otpw-gen, for another account", setUserID("keeper", `printf '[module]\nuser=keeper\n' >/etc/otpw.conf; mv /home/alice/.otpw /home/keeper/alice; chown keeper: /home/keeper/alice`), "", 1,
+		[]string{"warning generator-setuid  chmod 0755 /opt/bin/otpw-gen; chown keeper: /opt/libexec/otpw/otpw-gen-as-keeper; chmod 4755 /opt/libexec/otpw/otpw-gen-as-keeper$"}},
+	{"set-user-id otpw-gen, for root", setUserID("root", ""), "", 2, []string{"error generator-setuid  it refuses to run. chown root: /opt/bin/otpw-gen; chmod 0755 /opt/bin/otpw-gen$"}},
 	{"label of a home", func(m *machine) {
 		m.write("/sys/fs/selinux/enforce", 0o644, "0")
 		m.do(unix.Setxattr(m.modules+"/pam_otpw/worker", "security.selinux", []byte("unconfined_u:object_r:user_home_t:s0\x00"), 0))
