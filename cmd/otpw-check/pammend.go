@@ -185,7 +185,7 @@ func (m *mender) require(at line, out ...line) string {
 		return e
 	}
 	tries := []edit{base}
-	for _, one := range m.numbers() {
+	for _, one := range m.numbers()[:min(len(m.tops), maxOnes)] {
 		tries = append(tries, and(func(n int) bool { return n == one }))
 	}
 	tries = append(tries,
@@ -194,6 +194,9 @@ func (m *mender) require(at line, out ...line) string {
 		and(func(int) bool { return true }))
 	return m.first(tries...)
 }
+
+// maxOnes bounds the lines that are tried one by one: judging a long stack takes its time.
+const maxOnes = 16
 
 // numbers are those of all auth lines of the service's own file.
 func (m *mender) numbers() []int { return slices.Sorted(maps.Keys(m.tops)) }

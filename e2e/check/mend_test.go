@@ -144,6 +144,17 @@ var stacks = []broken{
 		[]string{
 			"warning pam-instead  auth required pam_otpw.so in the place of `auth sufficient pam_unix.so nullok` .*take the lines 1, 4, 5, 7, 8, 9 of /etc/pam.d/sshd out$",
 			"warning pam-instead  auth required pam_otpw.so in the place of `auth sufficient pam_sss.so forward_pass` .*take the lines 1, 4, 5, 6, 7, 9 of /etc/pam.d/sshd out$"}},
+	{"two that ask, of whom one is not for all", red(auth("auth sufficient pam_otpw.so", "auth [success=ignore default=1] pam_localuser.so", "auth sufficient pam_unix.so", "auth sufficient pam_sss.so")), "", 1, []string{
+		"warning pam-instead  pam_unix.so.*place of `auth sufficient pam_unix.so` .*take the lines 1, 2 of", "warning pam-instead  pam_sss.so.*place of `auth sufficient pam_sss.so` .*take the lines 1, 3 of"}},
+	{"two that ask, of whom one must accept", red(auth("auth sufficient pam_otpw.so", "auth sufficient pam_unix.so", "auth required pam_sss.so")), "", 1, []string{
+		"warning pam-instead  pam_unix.so.*place of `auth sufficient pam_unix.so` .*take the lines 1, 3 of", "warning pam-instead  pam_sss.so.*place of `auth required pam_sss.so` .*take the lines 1, 2 of"}},
+	{"twice, in what is included", file("common-auth", []string{otpwLine, otpwLine}, "@include common-auth"), "", 1, []string{"warning pam-twice " + includeMend}},
+	{"nullok and permit, in what is included", file("common-auth", []string{otpwLine + " nullok", "auth required pam_permit.so"}, "@include common-auth"), "", 2, []string{"error pam-no-list " + includeMend}},
+	{"a missing module that others include", file("common-auth", []string{"auth required pam_nonesuch.so", otpwLine}, "@include common-auth"), "", 2, []string{"error pam-module  install it$", "error pam-nobody " + includeMend}},
+	{"a missing module that others include, and need not be there", file("common-auth", []string{"auth optional pam_nonesuch.so"}, "auth required pam_env.so", "@include common-auth", otpwLine), "", 1,
+		[]string{"warning pam-module  install it$"}},
+	{"a missing module that Debian's jumps count", auth("auth [success=2 default=ignore] pam_otpw.so", "auth [success=1 default=ignore] pam_nonesuch.so", "auth requisite pam_deny.so", "auth required pam_permit.so"), "", 1,
+		[]string{"warning pam-module  install it$"}},
 	{"our arguments stay", auth("auth sufficient pam_otpw.so nullok debug [prompt=One time] try_first_pass", "auth required pam_unix.so"), "", 1,
 		[]string{"warning pam-instead  auth required pam_otpw.so debug .prompt=One time. in the place of `auth required pam_unix.so`"}},
 	{"lines of other", shell("sed -i '/^auth/d' /etc/pam.d/sshd; { echo auth sufficient pam_otpw.so; echo auth required pam_unix.so; } >/etc/pam.d/other"), "", 1,
