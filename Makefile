@@ -313,7 +313,8 @@ DOCS      := README.md NEWS.md SECURITY.md $(wildcard docs/*.md docs/*.png) seli
   packaging/fail2ban/filter.d/otpw.conf packaging/fail2ban/jail.d/otpw.conf packaging/grok/otpw
 
 # A file that a package manager looks after is not ours to replace, or to remove. Below DESTDIR nobody looks after files.
-NOTPACKAGED = test -n '$(DESTDIR)' || ! owner=$$(dpkg-query -S $(PAMDIR)/pam_otpw.so 2>/dev/null || rpm -qf $(PAMDIR)/pam_otpw.so 2>/dev/null) || \
+# dpkg has it by the name that the package gave, with /usr before it or without.
+NOTPACKAGED = test -n '$(DESTDIR)' || ! owner=$$(dpkg-query -S '*$(PAMDIR:/usr/%=/%)/pam_otpw.so' 2>/dev/null || rpm -qf $(PAMDIR)/pam_otpw.so 2>/dev/null) || \
   { echo "make: $(PAMDIR)/pam_otpw.so is of the package $${owner%%:*}: remove that first, with apt or dnf; or set PAMDIR" >&2; exit 1; }
 
 # Copies only, so that root needs no Go. The module's files, without which nobody may be able to log in, stay what they
