@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-)
 
-const pseudoUser = "otpw" // whose list-keeping otpw-pseudo-user(8) turns on
+	"github.com/otpw-go/otpw/otp"
+)
 
 // checkGenerator looks at otpw-gen, which was installed with this program. With OTPW 1
 // administrators made it set-user-id.
@@ -38,7 +38,7 @@ func (c *checker) checkGenerator() {
 	helper := quoted(prefix + "/libexec/otpw/otpw-gen-as-keeper")
 	switch keeper, _, err := findKeeper(c.settings(line{})); {
 	case err != nil: // that was said
-	case keeper == nil || keeper.Name == pseudoUser:
+	case keeper == nil || keeper.Name == otp.PseudoUser:
 		mend = append(mend, "otpw-pseudo-user on --set-user-id")
 	default:
 		mend = append(mend, "chown "+quoted(keeper.Name+":")+" "+helper, "chmod 4755 "+helper)
