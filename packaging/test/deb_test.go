@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/otpw-go/otpw/e2e/world"
 )
 
 // cheap is a list whose hashes take no time.
@@ -21,7 +23,7 @@ func (r *root) debs(from string) string {
 	r.Helper()
 	var names []string
 	for _, name := range []string{"otpw-bin", "libpam-otpw"} {
-		file := one(r.T, build(r.T, from, name+"_*.deb"))
+		file := world.One(r.T, build(r.T, from, name+"_*.deb"))
 		r.copy("srv", file)
 		names = append(names, "/srv/"+filepath.Base(file))
 	}
@@ -52,7 +54,7 @@ func TestInstall(t *testing.T) {
 		if now := r.run("cat /etc/pam.d/*"); now != pam {
 			r.Errorf("installing changes /etc/pam.d:\n%s", now)
 		}
-		security := filepath.Dir(one(t, r.path("usr/lib/*/security/pam_otpw.so")))
+		security := filepath.Dir(world.One(t, r.path("usr/lib/*/security/pam_otpw.so")))
 		security = strings.TrimPrefix(security, r.dir)
 		for name, mode := range map[string]string{
 			"/usr/bin/otpw-gen":                         "-rwxr-xr-x root",
@@ -281,7 +283,7 @@ otpw-pseudo-user off 2>&1 || test $? -eq 1; kill $pid`)
 func TestPiuparts(t *testing.T) {
 	var debs []string
 	for _, name := range []string{"otpw-bin", "libpam-otpw"} {
-		debs = append(debs, one(t, build(t, "deb", name+"_*.deb")))
+		debs = append(debs, world.One(t, build(t, "deb", name+"_*.deb")))
 	}
 	cmd := exec.Command("piuparts", append([]string{"--basetgz", build(t, "roots", "bookworm.tar.gz"), "--distribution", "bookworm",
 		"--no-eatmydata", "--warn-on-leftovers-after-purge", "--skip-logrotatefiles-test", "--no-upgrade-test"}, debs...)...)
@@ -302,7 +304,7 @@ func shell(t *testing.T, script string) string {
 
 func TestLintian(t *testing.T) {
 	cmd := exec.Command("lintian", "--pedantic", "--tag-display-limit", "0", "--fail-on", "error,warning,info,pedantic",
-		one(t, build(t, "deb", "*.changes")))
+		world.One(t, build(t, "deb", "*.changes")))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("lintian: %v\n%s", err, out)
 	}

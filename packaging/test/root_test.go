@@ -26,24 +26,7 @@ const prefix = "correct horse"
 // build is the folder of the packages, and of the systems to install them in.
 func build(t *testing.T, path ...string) string {
 	t.Helper()
-	dir := os.Getenv("OTPW_BUILD")
-	if dir == "" {
-		t.Skip("OTPW_BUILD does not say where packages are: make package-test")
-	}
-	if os.Getuid() != 0 {
-		t.Skip("not root, so nothing can be installed")
-	}
-	return filepath.Join(append([]string{dir}, path...)...)
-}
-
-// one finds the one file of that pattern.
-func one(t *testing.T, pattern string) string {
-	t.Helper()
-	found, err := filepath.Glob(pattern)
-	if err != nil || len(found) != 1 {
-		t.Fatalf("%s: want one file, not %q (%v)", pattern, found, err)
-	}
-	return found[0]
+	return world.Made(t, "package-test", path...)
 }
 
 // A root is a system that packages are installed in. It has no network.

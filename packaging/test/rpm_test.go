@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/otpw-go/otpw/e2e/world"
 )
 
 const rpmModule = "/usr/lib64/security/pam_otpw.so"
@@ -18,7 +20,7 @@ func (r *root) rpms(from string, names ...string) string {
 	r.Helper()
 	var files []string
 	for _, name := range names {
-		file := one(r.T, build(r.T, from, name+"-2*.rpm"))
+		file := world.One(r.T, build(r.T, from, name+"-2*.rpm"))
 		r.copy("srv", file)
 		files = append(files, "/srv/"+filepath.Base(file))
 	}
@@ -40,7 +42,7 @@ func standIn(t *testing.T, name string, provides ...string) string {
 	if out, err := exec.Command("rpmbuild", "-bb", "--quiet", "--define", "_topdir "+dir, filepath.Join(dir, "x.spec")).CombinedOutput(); err != nil {
 		t.Fatalf("rpmbuild: %v\n%s", err, out)
 	}
-	return one(t, filepath.Join(dir, "RPMS/noarch/*.rpm"))
+	return world.One(t, filepath.Join(dir, "RPMS/noarch/*.rpm"))
 }
 
 // fedora is a system with what the packages need, and they are installed with what rpm -i wants.

@@ -32,24 +32,7 @@ const hang = 2 * time.Minute
 // build is the folder of the packages, the policy and the system.
 func build(t *testing.T, path ...string) string {
 	t.Helper()
-	dir := os.Getenv("OTPW_BUILD")
-	if dir == "" {
-		t.Skip("OTPW_BUILD does not say where the policy is: make selinux-test")
-	}
-	if os.Getuid() != 0 {
-		t.Skip("not root, so no system can be unpacked")
-	}
-	return filepath.Join(append([]string{dir}, path...)...)
-}
-
-// one finds the one file of that pattern.
-func one(t *testing.T, pattern string) string {
-	t.Helper()
-	found, err := filepath.Glob(pattern)
-	if err != nil || len(found) != 1 {
-		t.Fatalf("%s: want one file, not %q (%v)", pattern, found, err)
-	}
-	return found[0]
+	return world.Made(t, "selinux-test", path...)
 }
 
 // output runs a program of this machine.
@@ -134,7 +117,7 @@ func newMachine(t *testing.T) *machine {
 	output(t, "mkfs.ext4", "-q", "-d", tree, disk, "1G")
 	t.Logf("made the disk: %v", time.Since(start).Round(time.Second))
 	start = time.Now()
-	m.boot(t, one(t, filepath.Join(tree, "boot/vmlinuz-*")), one(t, filepath.Join(tree, "boot/initrd.img-*")), disk)
+	m.boot(t, world.One(t, filepath.Join(tree, "boot/vmlinuz-*")), world.One(t, filepath.Join(tree, "boot/initrd.img-*")), disk)
 	t.Logf("started the machine: %v", time.Since(start).Round(time.Second))
 	return m
 }
@@ -145,7 +128,7 @@ func (m *machine) furnish(t *testing.T, tree string) {
 	at := func(name string) string { return filepath.Join(tree, name) }
 	chroot := func(argv ...string) { t.Helper(); output(t, append([]string{"chroot", tree}, argv...)...) }
 	for _, name := range []string{"otpw-bin", "libpam-otpw", "otpw-selinux"} {
-		if err := world.CopyFile(one(t, build(t, "deb", name+"_*.deb")), at("srv/"+name+".deb")); err != nil {
+		if err := world.CopyFile(world.One(t, build(t, "deb", name+"_*.deb")), at("srv/"+name+".deb")); err != nil {
 			t.Fatal(err)
 		}
 	}

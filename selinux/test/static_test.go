@@ -25,7 +25,7 @@ func debian(t *testing.T) (p policy, contexts string) {
 	root := filepath.Join(t.TempDir(), "root")
 	unpack(t, root, "./etc/selinux", "./var/lib/selinux", "./usr/share/selinux")
 	output(t, "semodule", "-p", root, "-s", "default", "-n", "-X", "200", "-i", build(t, "selinux", "otpw.pp"))
-	return policy(one(t, filepath.Join(root, "etc/selinux/default/policy/policy.*"))), filepath.Join(root, "etc/selinux/default/contexts/files/file_contexts")
+	return policy(world.One(t, filepath.Join(root, "etc/selinux/default/policy/policy.*"))), filepath.Join(root, "etc/selinux/default/contexts/files/file_contexts")
 }
 
 var (
